@@ -1,0 +1,31 @@
+// A queue of bytes with one contiguous readable part: append at the back, consume at the front.
+// Single thread. The owner enforces a limit (limits.h); the buffer itself aborts past `hard_limit_bytes`.
+// An empty buffer gives large memory back, so an idle connection holds next to nothing.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace weft {
+
+class Buffer {
+ public:
+  void append(std::string_view bytes);
+  // Room for `bytes` more at the back, to be written in place; then commit() what was used.
+  char* reserve(std::size_t bytes);
+  void commit(std::size_t bytes);
+  std::string_view view() const { return {storage_.data() + begin_, end_ - begin_}; }
+  // REQUIRES: bytes <= size().
+  void consume(std::size_t bytes);
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  void clear();
+
+ private:
+  std::string storage_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,48 @@
+// Every hard limit and default time-out of the data plane, in one place (docs/configuration.md lists them).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace weft::limits {
+
+using namespace std::chrono_literals;
+
+// Bytes.
+inline constexpr std::size_t request_head_bytes_max = 64 * 1024;
+inline constexpr std::size_t headers_max = 100;
+inline constexpr std::size_t retry_buffer_bytes_max = 64 * 1024;
+inline constexpr std::size_t read_chunk_bytes = 64 * 1024;   // one read from a socket
+inline constexpr std::size_t write_high_bytes = 256 * 1024;  // a producer pauses above this much unsent
+inline constexpr std::size_t write_low_bytes = 64 * 1024;    // and goes on below
+inline constexpr std::size_t detect_bytes_max = 16 * 1024 + 5;  // a ClientHello, in one record or many
+inline constexpr std::size_t grpc_message_bytes_max = 4 * 1024 * 1024;
+inline constexpr std::size_t chunk_line_bytes_max = 4096;
+
+// HTTP/2 (RFC 9113).
+inline constexpr unsigned http2_streams_max = 100;
+inline constexpr std::size_t http2_stream_window_bytes = 256 * 1024;
+inline constexpr std::size_t http2_connection_window_bytes = http2_streams_max * http2_stream_window_bytes;
+
+// Times.
+inline constexpr auto connect_timeout = 5s;
+inline constexpr auto mesh_connect_timeout = 1s;
+inline constexpr auto handshake_timeout = 5s;
+inline constexpr auto header_read_timeout = 10s;
+inline constexpr auto http_idle_timeout = 5min;
+inline constexpr auto tcp_idle_timeout = 1h;
+inline constexpr auto detect_silence = 100ms;
+inline constexpr auto config_wait = 1s;
+inline constexpr auto drain_timeout_max = 45s;
+inline constexpr auto pool_idle_timeout = 60s;
+
+// Counts.
+inline constexpr unsigned safe_retries_max = 2;
+inline constexpr unsigned retry_budget_min = 3;
+inline constexpr unsigned retry_budget_percent = 20;
+
+static_assert(write_low_bytes < write_high_bytes);
+static_assert(read_chunk_bytes <= write_high_bytes, "one read must fit into what may be queued");
+static_assert(request_head_bytes_max <= write_high_bytes);
+
+}  // namespace weft::limits
