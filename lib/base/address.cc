@@ -140,7 +140,8 @@ std::string Cidr::to_string() const { return str_cat(ip.to_string(), "/", int{pr
 std::size_t std::hash<weft::IpAddress>::operator()(const weft::IpAddress& ip) const noexcept {
   std::uint64_t words[2];
   std::memcpy(words, ip.bytes().data(), sizeof words);
-  std::uint64_t mixed = words[0] * 0x9e3779b97f4a7c15u ^ (words[1] + (ip.is_v6() ? 1 : 0)) * 0xbf58476d1ce4e5b9u;
+  std::uint64_t mixed =
+      words[0] * 0x9e3779b97f4a7c15u ^ (words[1] + (ip.is_v6() ? 1 : 0)) * 0xbf58476d1ce4e5b9u;
   return mixed ^ (mixed >> 29);
 }
 

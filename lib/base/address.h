@@ -17,7 +17,7 @@ namespace weft {
 
 class IpAddress {
  public:
-  IpAddress() = default;  // 0.0.0.0
+  IpAddress() = default;                                  // 0.0.0.0
   static Result<IpAddress> parse(std::string_view text);  // "198.18.0.1", "2001:2::1"; no brackets, no zone
   static IpAddress v4(std::uint32_t host_order);
   static IpAddress v6(const std::array<std::uint8_t, 16>& bytes);  // an IPv4-mapped one becomes IPv4

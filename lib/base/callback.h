@@ -1,7 +1,7 @@
 // Function: a move-only std::function, so that a callback can own what it needs.
 // Anchor: keeps a stored callback from firing into a dead object. It is the LAST member of the object
-// (so it dies first), and every callback that escapes is wrapped: `timer.start(1s, anchor_.guard([this]{…}))`.
-// Both live on one thread.
+// (so it dies first), and every callback that escapes is wrapped: `timer.start(1s,
+// anchor_.guard([this]{…}))`. Both live on one thread.
 #pragma once
 
 #include <memory>
@@ -54,7 +54,8 @@ class Anchor {
       if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
     };
   }
-  // For code that calls out and may be deleted by it: `auto alive = anchor_.watch(); handler.x(); if (!alive()) return;`
+  // For code that calls out and may be deleted by it: `auto alive = anchor_.watch(); handler.x(); if
+  // (!alive()) return;`
   auto watch() const {
     return [alive = std::weak_ptr<char>(alive_)] { return !alive.expired(); };
   }

@@ -12,9 +12,9 @@ using namespace std::chrono_literals;
 inline constexpr std::size_t request_head_bytes_max = 64 * 1024;
 inline constexpr std::size_t headers_max = 100;
 inline constexpr std::size_t retry_buffer_bytes_max = 64 * 1024;
-inline constexpr std::size_t read_chunk_bytes = 64 * 1024;   // one read from a socket
-inline constexpr std::size_t write_high_bytes = 256 * 1024;  // a producer pauses above this much unsent
-inline constexpr std::size_t write_low_bytes = 64 * 1024;    // and goes on below
+inline constexpr std::size_t read_chunk_bytes = 64 * 1024;      // one read from a socket
+inline constexpr std::size_t write_high_bytes = 256 * 1024;     // a producer pauses above this much unsent
+inline constexpr std::size_t write_low_bytes = 64 * 1024;       // and goes on below
 inline constexpr std::size_t detect_bytes_max = 16 * 1024 + 5;  // a ClientHello, in one record or many
 inline constexpr std::size_t grpc_message_bytes_max = 4 * 1024 * 1024;
 inline constexpr std::size_t chunk_line_bytes_max = 4096;

@@ -5,21 +5,22 @@
 
 #include <string>
 #include <string_view>
+
 #include <tl/expected.hpp>
 
 namespace weft {
 
 enum class Code {
-  invalid,       // what came in breaks a rule; trying again will not help
-  not_found,     // there is no such thing
-  exists,        // there is one already
-  refused,       // somebody said no: a connection, a token, a policy
-  unavailable,   // not now: a dead peer, a full queue; trying again may help
-  timeout,       // it took too long
-  closed,        // the peer or the owner ended it
-  limit,         // a hard limit was reached
-  io,            // the operating system reported an error
-  internal,      // a library failed in a way that should not happen
+  invalid,      // what came in breaks a rule; trying again will not help
+  not_found,    // there is no such thing
+  exists,       // there is one already
+  refused,      // somebody said no: a connection, a token, a policy
+  unavailable,  // not now: a dead peer, a full queue; trying again may help
+  timeout,      // it took too long
+  closed,       // the peer or the owner ended it
+  limit,        // a hard limit was reached
+  io,           // the operating system reported an error
+  internal,     // a library failed in a way that should not happen
 };
 
 struct Error {
@@ -47,17 +48,17 @@ std::string_view code_name(Code code);
 
 // Leaves the enclosing function with the error of `expression`, if it has one; for Results whose value
 // is not needed or is taken by the caller afterwards.
-#define WEFT_TRY(expression)                                                        \
-  do {                                                                              \
-    if (auto weft_try_result = (expression); !weft_try_result)                      \
-      return ::weft::fail(std::move(weft_try_result).error());                      \
+#define WEFT_TRY(expression)                                   \
+  do {                                                         \
+    if (auto weft_try_result = (expression); !weft_try_result) \
+      return ::weft::fail(std::move(weft_try_result).error()); \
   } while (false)
 
 #define WEFT_TRY_CONCAT_INNER(a, b) a##b
 #define WEFT_TRY_CONCAT(a, b) WEFT_TRY_CONCAT_INNER(a, b)
 // WEFT_ASSIGN(auto leaf, issue(csr)); declares `leaf` from the value or leaves with the error.
-#define WEFT_ASSIGN(declaration, expression)                                        \
-  auto WEFT_TRY_CONCAT(weft_assign_, __LINE__) = (expression);                      \
-  if (!WEFT_TRY_CONCAT(weft_assign_, __LINE__))                                     \
+#define WEFT_ASSIGN(declaration, expression)                                         \
+  auto WEFT_TRY_CONCAT(weft_assign_, __LINE__) = (expression);                       \
+  if (!WEFT_TRY_CONCAT(weft_assign_, __LINE__))                                      \
     return ::weft::fail(std::move(WEFT_TRY_CONCAT(weft_assign_, __LINE__)).error()); \
   declaration = *std::move(WEFT_TRY_CONCAT(weft_assign_, __LINE__))

@@ -7,8 +7,10 @@
 namespace weft {
 namespace {
 
-constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view base64url_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view base64_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view base64url_alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::string encode(std::string_view bytes, std::string_view alphabet, bool pad) {
   std::string out;
@@ -19,8 +21,10 @@ std::string encode(std::string_view bytes, std::string_view alphabet, bool pad) 
     if (i + 2 < bytes.size()) group |= static_cast<std::uint8_t>(bytes[i + 2]);
     const std::size_t digits = std::min<std::size_t>(bytes.size() - i, 3) + 1;
     for (std::size_t d = 0; d < 4; ++d) {
-      if (d < digits) out.push_back(alphabet[(group >> (18 - 6 * d)) & 63]);
-      else if (pad) out.push_back('=');
+      if (d < digits)
+        out.push_back(alphabet[(group >> (18 - 6 * d)) & 63]);
+      else if (pad)
+        out.push_back('=');
     }
   }
   return out;
@@ -83,8 +87,8 @@ std::string ascii_lower(std::string_view text) {
 }
 
 bool equals_ignore_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
 }
 
 std::string hex_encode(std::string_view bytes) {
@@ -117,8 +121,10 @@ std::string printable(std::string_view text, std::size_t limit) {
   std::string out;
   for (std::size_t i = 0; i < text.size() && i < limit; ++i) {
     const char c = text[i];
-    if (c >= 0x20 && c < 0x7f) out.push_back(c);
-    else out.append("\\x").append(hex_encode(text.substr(i, 1)));
+    if (c >= 0x20 && c < 0x7f)
+      out.push_back(c);
+    else
+      out.append("\\x").append(hex_encode(text.substr(i, 1)));
   }
   if (text.size() > limit) out.append("...");
   return out;

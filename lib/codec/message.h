@@ -50,12 +50,12 @@ struct RequestHead {
   std::string authority;  // Host or :authority; empty when HTTP/1.0 gave none
   std::string scheme;     // "http" / "https"; of an absolute-form target or :scheme
   Version version = Version::http11;
-  Headers headers;        // without Host/:authority and other pseudo headers
+  Headers headers;  // without Host/:authority and other pseudo headers
 };
 
 struct ResponseHead {
-  int status = 0;         // 100-199 are interim heads
-  std::string reason;     // HTTP/1 only
+  int status = 0;      // 100-199 are interim heads
+  std::string reason;  // HTTP/1 only
   Version version = Version::http11;
   Headers headers;
 };

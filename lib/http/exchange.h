@@ -3,8 +3,8 @@
 // request; a client connection returns a ClientExchange per request. Everything lives on one loop's thread.
 //
 // Order of events on each side: head, body*, end — or `aborted` at any moment; after `finished` or `aborted`
-// (exactly one of them, exactly once) the exchange object is gone and must not be touched. Handlers are borrowed
-// and outlive their exchange. No callback runs inside a call of the exchange's own methods.
+// (exactly one of them, exactly once) the exchange object is gone and must not be touched. Handlers are
+// borrowed and outlive their exchange. No callback runs inside a call of the exchange's own methods.
 //
 // Back-pressure: a producer stops when writable() is false and goes on at drained(); a consumer that is full
 // calls pause_body() and later resume_body().
@@ -56,8 +56,10 @@ class ServerConnectionHandler {
  public:
   // A request head arrived; the returned handler takes the rest. `end`: no body follows, and request_end will
   // not be called.
-  virtual ServerExchangeHandler& request_begins(ServerExchange& exchange, codec::RequestHead&& head, bool end) = 0;
-  // The connection is over, after every exchange has finished or aborted. The owner deletes it (delete_later).
+  virtual ServerExchangeHandler& request_begins(ServerExchange& exchange, codec::RequestHead&& head,
+                                                bool end) = 0;
+  // The connection is over, after every exchange has finished or aborted. The owner deletes it
+  // (delete_later).
   virtual void connection_closed(const Error* error) = 0;
 
  protected:
@@ -68,7 +70,7 @@ class ServerConnectionHandler {
 
 // Whether an aborted request can have reached the peer's application.
 enum class Delivery {
-  never,   // proved: no byte was handed to the kernel, REFUSED_STREAM, or above GOAWAY's last stream id
+  never,  // proved: no byte was handed to the kernel, REFUSED_STREAM, or above GOAWAY's last stream id
   maybe,
 };
 

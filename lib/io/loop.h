@@ -23,8 +23,8 @@ class Timer {
 };
 
 struct ListenOptions {
-  bool reuse_port = false;   // several workers listen on one port
-  bool only_v6 = false;      // an [::] listener beside a 0.0.0.0 one
+  bool reuse_port = false;  // several workers listen on one port
+  bool only_v6 = false;     // an [::] listener beside a 0.0.0.0 one
   int backlog = 4096;
 };
 
@@ -56,16 +56,16 @@ class Loop {
   virtual WallTime wall_now() const = 0;
 
   virtual std::unique_ptr<Timer> make_timer(Function<void()> fired) = 0;
-  // Runs `task` at the end of this loop turn, in order, never inline. Tasks deferred by a task run in the same
-  // end-of-turn pass. Not cancellable: guard it with an Anchor.
+  // Runs `task` at the end of this loop turn, in order, never inline. Tasks deferred by a task run in the
+  // same end-of-turn pass. Not cancellable: guard it with an Anchor.
   virtual void defer(Function<void()> task) = 0;
   // As defer, from any thread.
   virtual void post(Function<void()> task) = 0;
 
   virtual Result<std::unique_ptr<Listener>> listen(const Address& address, const ListenOptions& options,
                                                    Function<void(std::unique_ptr<Stream>)> accepted) = 0;
-  // `done` runs exactly once, never inline, unless the Connecting is destroyed first. Errors: timeout, refused
-  // (nothing listens), unavailable (no route), io; the message names the address.
+  // `done` runs exactly once, never inline, unless the Connecting is destroyed first. Errors: timeout,
+  // refused (nothing listens), unavailable (no route), io; the message names the address.
   virtual std::unique_ptr<Connecting> connect(const Address& address, const ConnectOptions& options,
                                               Function<void(Result<std::unique_ptr<Stream>>)> done) = 0;
   // The same over Unix sockets; `path` is a file that the listener makes (mode 0600) and removes.

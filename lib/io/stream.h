@@ -32,14 +32,15 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  // Begins (or goes on) delivering to `handler`, which outlives the stream or is replaced first. Bytes not yet
-  // read stay in the kernel. May be called again with another handler, also from a callback: that is how a
-  // connection is handed on after its protocol was detected.
+  // Begins (or goes on) delivering to `handler`, which outlives the stream or is replaced first. Bytes not
+  // yet read stay in the kernel. May be called again with another handler, also from a callback: that is how
+  // a connection is handed on after its protocol was detected.
   virtual void start(StreamHandler& handler) = 0;
-  virtual void pause() = 0;   // no more stream_data / stream_end until resume()
+  virtual void pause() = 0;  // no more stream_data / stream_end until resume()
   virtual void resume() = 0;
 
-  // Queues `bytes`; what was queued in one loop turn leaves in one writev at its end. After a failure: ignored.
+  // Queues `bytes`; what was queued in one loop turn leaves in one writev at its end. After a failure:
+  // ignored.
   virtual void write(std::string_view bytes) = 0;
   // Sends FIN (TLS: close_notify, then FIN) behind what is queued. Idempotent.
   virtual void end() = 0;

@@ -25,20 +25,20 @@ enum class DefaultPolicy : std::uint8_t { allow, authenticated, deny };
 
 struct Endpoint {
   Address address;
-  std::string identity;      // SPIFFE id to demand of it; empty: no sidecar there, plaintext
-  std::string subset;        // value of the canary label of its pod; may be empty
-  std::string workload;      // "namespace/pod"
+  std::string identity;  // SPIFFE id to demand of it; empty: no sidecar there, plaintext
+  std::string subset;    // value of the canary label of its pod; may be empty
+  std::string workload;  // "namespace/pod"
   bool operator==(const Endpoint&) const = default;
 };
 
 // Conditions that make a try worth repeating, as bits (names: DESIGN § 6, docs/configuration.md).
 enum RetryOn : std::uint32_t {
   retry_5xx = 1u << 0,
-  retry_gateway_error = 1u << 1,   // 502, 503, 504
+  retry_gateway_error = 1u << 1,  // 502, 503, 504
   retry_reset = 1u << 2,
   retry_connect_failure = 1u << 3,
   retry_refused_stream = 1u << 4,
-  retry_retriable_4xx = 1u << 5,   // 409
+  retry_retriable_4xx = 1u << 5,  // 409
   retry_per_try_timeout = 1u << 6,
   retry_grpc_cancelled = 1u << 7,
   retry_grpc_deadline_exceeded = 1u << 8,
@@ -48,11 +48,11 @@ enum RetryOn : std::uint32_t {
 };
 
 struct RetryPolicy {
-  std::optional<std::uint32_t> attempts;   // further tries after the first; nothing: only the safe ones (§ 9)
-  std::optional<std::uint32_t> retry_on;   // RetryOn bits; nothing: the default set
-  std::vector<std::uint16_t> statuses;     // extra status codes named in retry-on
+  std::optional<std::uint32_t> attempts;  // further tries after the first; nothing: only the safe ones (§ 9)
+  std::optional<std::uint32_t> retry_on;  // RetryOn bits; nothing: the default set
+  std::vector<std::uint16_t> statuses;    // extra status codes named in retry-on
   std::optional<Millis> per_try_timeout;
-  std::vector<std::string> methods;        // beyond the idempotent ones; {"*"}: all
+  std::vector<std::string> methods;  // beyond the idempotent ones; {"*"}: all
   std::uint32_t budget_percent = 20;
   bool operator==(const RetryPolicy&) const = default;
 };
@@ -67,8 +67,8 @@ struct WeightedSubset {
 struct RouteCondition {
   enum class Kind : std::uint8_t { header_equals, header_matches, path_exact, path_prefix, method };
   Kind kind = Kind::path_exact;
-  std::string name;    // header name, lower case
-  std::string value;   // value, regular expression, path or method
+  std::string name;   // header name, lower case
+  std::string value;  // value, regular expression, path or method
   bool operator==(const RouteCondition&) const = default;
 };
 struct RouteRule {
@@ -78,28 +78,28 @@ struct RouteRule {
 };
 
 struct Service {
-  std::string name;          // resource name: "namespace/service:port"
-  std::string host;          // "service.namespace.svc.cluster.local"
-  std::uint16_t port = 0;    // the Service's port
+  std::string name;        // resource name: "namespace/service:port"
+  std::string host;        // "service.namespace.svc.cluster.local"
+  std::uint16_t port = 0;  // the Service's port
   Protocol protocol = Protocol::detect;
-  std::vector<Address> addresses;          // ClusterIPs with the port; headless: none
+  std::vector<Address> addresses;  // ClusterIPs with the port; headless: none
   std::optional<Millis> timeout;
   RetryPolicy retry;
-  std::vector<RouteRule> routes;           // before the canary, first match wins
-  std::vector<WeightedSubset> canary;      // empty: all endpoints alike
-  std::vector<Endpoint> endpoints;         // ready ones
+  std::vector<RouteRule> routes;       // before the canary, first match wins
+  std::vector<WeightedSubset> canary;  // empty: all endpoints alike
+  std::vector<Endpoint> endpoints;     // ready ones
   bool operator==(const Service&) const = default;
 };
 
 // What an address a sidecar asked for is.
 struct AddressOwner {
   enum class Kind : std::uint8_t { unknown_outside, unknown_inside, service, pod };
-  Address address;               // what was asked; port 0 asks only who owns the IP
-  Kind kind = Kind::unknown_outside;   // inside: within the mesh's pod or Service ranges, but nobody's
-  std::string service;           // kind service: resource name of the Service
-  Endpoint pod;                  // kind pod: the pod at this address; identity empty: not meshed
+  Address address;                       // what was asked; port 0 asks only who owns the IP
+  Kind kind = Kind::unknown_outside;     // inside: within the mesh's pod or Service ranges, but nobody's
+  std::string service;                   // kind service: resource name of the Service
+  Endpoint pod;                          // kind pod: the pod at this address; identity empty: not meshed
   Protocol protocol = Protocol::detect;  // kind pod: as declared by a Service with that target port
-  std::string pod_service;       // kind pod: a Service with this target port and pod, for its policy; may be empty
+  std::string pod_service;  // kind pod: a Service with this target port and pod, for its policy; may be empty
   bool operator==(const AddressOwner&) const = default;
 };
 
@@ -116,11 +116,11 @@ struct RbacSource {
 enum class RbacAction : std::uint8_t { allow, deny, audit };
 
 struct RbacRule {
-  std::string name;                    // for logs and x-weft-rule: "service default/world allow #1"
+  std::string name;  // for logs and x-weft-rule: "service default/world allow #1"
   RbacAction action = RbacAction::allow;
-  std::vector<RbacSource> from;        // any of them; empty: everyone
-  std::vector<std::string> methods;    // empty: all
-  std::vector<std::string> paths;      // "/x" or "/x/*"; empty: all
+  std::vector<RbacSource> from;      // any of them; empty: everyone
+  std::vector<std::string> methods;  // empty: all
+  std::vector<std::string> paths;    // "/x" or "/x/*"; empty: all
   bool operator==(const RbacRule&) const = default;
 };
 
@@ -138,12 +138,12 @@ struct InboundPort {
 enum class AccessLog : std::uint8_t { errors, off, all };
 
 struct InboundPolicy {
-  std::string workload;                // "namespace/pod"
-  std::string identity;                // the pod's own SPIFFE id
+  std::string workload;  // "namespace/pod"
+  std::string identity;  // the pod's own SPIFFE id
   DefaultPolicy default_policy = DefaultPolicy::allow;
-  std::vector<InboundPort> ports;      // sorted by port; the one with port 0 is first and always there
+  std::vector<InboundPort> ports;  // sorted by port; the one with port 0 is first and always there
   AccessLog access_log = AccessLog::errors;
-  std::string log_level;               // empty: as started
+  std::string log_level;  // empty: as started
   Millis drain_timeout{45000};
   bool operator==(const InboundPolicy&) const = default;
 };

@@ -15,7 +15,8 @@ TEST(IpAddress, TreatsAMappedAddressAsIpv4) {
 }
 
 TEST(IpAddress, RefusesWhatIsNotAnAddress) {
-  for (const char* text : {"", "198.18.0", "198.18.0.256", "2001:2::g", "[2001:2::1]", "fe80::1%eth0", "name"}) {
+  for (const char* text :
+       {"", "198.18.0", "198.18.0.256", "2001:2::g", "[2001:2::1]", "fe80::1%eth0", "name"}) {
     EXPECT_FALSE(IpAddress::parse(text)) << text;
   }
 }
@@ -31,7 +32,8 @@ TEST(Address, SurvivesTheWayThroughASockaddr) {
 }
 
 TEST(Address, RefusesAMissingOrBadPort) {
-  for (const char* text : {"198.18.0.1", "198.18.0.1:", "198.18.0.1:65536", "198.18.0.1:+1", "2001:2::1:80", "[::1:80"}) {
+  for (const char* text :
+       {"198.18.0.1", "198.18.0.1:", "198.18.0.1:65536", "198.18.0.1:+1", "2001:2::1:80", "[::1:80"}) {
     EXPECT_FALSE(Address::parse(text)) << text;
   }
 }

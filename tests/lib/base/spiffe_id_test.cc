@@ -13,11 +13,23 @@ TEST(SpiffeId, ReadsAndWritesTheWorkloadForm) {
 
 TEST(SpiffeId, RefusesEveryOtherForm) {
   for (const char* uri : {
-           "", "spiffe://", "https://cluster.local/ns/a/sa/b", "spiffe://cluster.local", "spiffe://cluster.local/ns/a/sa",
-           "spiffe://cluster.local/ns/a/sa/b/", "spiffe://cluster.local/ns//sa/b", "spiffe:///ns/a/sa/b",
-           "spiffe://Cluster.local/ns/a/sa/b", "spiffe://cluster.local:1/ns/a/sa/b", "spiffe://u@cluster.local/ns/a/sa/b",
-           "spiffe://cluster.local/ns/a/sa/b?x", "spiffe://cluster.local/ns/a/sa/b#x", "spiffe://cluster.local/ns/%61/sa/b",
-           "spiffe://cluster.local/sa/b/ns/a", "SPIFFE://cluster.local/ns/a/sa/b", "spiffe://cluster.local/ns/a/sa/b/c",
+           "",
+           "spiffe://",
+           "https://cluster.local/ns/a/sa/b",
+           "spiffe://cluster.local",
+           "spiffe://cluster.local/ns/a/sa",
+           "spiffe://cluster.local/ns/a/sa/b/",
+           "spiffe://cluster.local/ns//sa/b",
+           "spiffe:///ns/a/sa/b",
+           "spiffe://Cluster.local/ns/a/sa/b",
+           "spiffe://cluster.local:1/ns/a/sa/b",
+           "spiffe://u@cluster.local/ns/a/sa/b",
+           "spiffe://cluster.local/ns/a/sa/b?x",
+           "spiffe://cluster.local/ns/a/sa/b#x",
+           "spiffe://cluster.local/ns/%61/sa/b",
+           "spiffe://cluster.local/sa/b/ns/a",
+           "SPIFFE://cluster.local/ns/a/sa/b",
+           "spiffe://cluster.local/ns/a/sa/b/c",
        }) {
     EXPECT_FALSE(SpiffeId::parse(uri)) << uri;
   }

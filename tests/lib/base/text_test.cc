@@ -6,8 +6,13 @@ namespace weft {
 namespace {
 
 TEST(Base64, KnowsTheVectorsOfRfc4648) {
-  const std::pair<const char*, const char*> vectors[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : vectors) {
     EXPECT_EQ(base64_encode(plain), encoded);
     EXPECT_EQ(*base64_decode(encoded), plain);
@@ -16,12 +21,14 @@ TEST(Base64, KnowsTheVectorsOfRfc4648) {
 }
 
 TEST(Base64, RefusesWhatHasTwoReadings) {
-  for (const char* text : {"Zg=", "Zg", "Zh==", "Z===", "Zm9v\n", "Zm 9", "Zm9_"}) EXPECT_FALSE(base64_decode(text)) << text;
+  for (const char* text : {"Zg=", "Zg", "Zh==", "Z===", "Zm9v\n", "Zm 9", "Zm9_"})
+    EXPECT_FALSE(base64_decode(text)) << text;
 }
 
 TEST(ParseNumber, TakesOnlyWholeDecimalNumbersInRange) {
   EXPECT_EQ(parse_number<std::uint16_t>("65535"), 65535);
-  for (const char* text : {"", "65536", "-1", "+1", " 1", "1 ", "0x1"}) EXPECT_FALSE(parse_number<std::uint16_t>(text)) << text;
+  for (const char* text : {"", "65536", "-1", "+1", " 1", "1 ", "0x1"})
+    EXPECT_FALSE(parse_number<std::uint16_t>(text)) << text;
 }
 
 TEST(Printable, HidesControlBytesAndCutsLongText) {

@@ -1,0 +1,80 @@
+# Set-up that every entry script shares: packages and builds. Sourced, not run.
+#   weft_root               the checkout
+#   weft_install_packages   installs what is missing (Debian 12, as root); quiet and quick when nothing is
+#   weft_build DIR [TARGET…] [-- MESON_OPTION…]   configures once and builds
+# Progress: a line for each step; with a terminal, a spinner while it runs. Output of a step goes to a log that is
+# shown only when the step fails.
+
+weft_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+
+# What the product is built from, and what the tests and the demo use. docs/dependencies.md says why.
+weft_build_packages=(
+  g++ meson ninja-build pkg-config ccache mold python3 ca-certificates
+  libuv1-dev android-libboringssl-dev libnghttp2-dev libc-ares-dev libprotobuf-dev protobuf-compiler
+  libspdlog-dev libgtest-dev libgmock-dev node-llhttp nlohmann-json3-dev libyaml-cpp-dev libcli11-dev
+  libexpected-dev iptables iproute2 procps curl tcpdump tshark util-linux)
+weft_test_packages=(
+  python3-pytest python3-venv nghttp2-client openssl jq netcat-openbsd
+  clang-16 libclang-rt-16-dev clang-tidy-16 clang-format-16 git)
+
+_weft_step() {  # _weft_step TITLE COMMAND…
+  local title=$1 log status=0 started=$SECONDS
+  shift
+  log=$(mktemp)
+  if [ -t 1 ]; then
+    "$@" >"$log" 2>&1 </dev/null &
+    local pid=$! frames='|/-\' frame=0
+    while kill -0 "$pid" 2>/dev/null; do
+      printf '\r%s %s %ds ' "${frames:frame++%4:1}" "$title" $((SECONDS - started))
+      sleep 0.2
+    done
+    wait "$pid" || status=$?
+    printf '\r\033[K'
+  else
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+  fi
+  if [ "$status" -ne 0 ]; then
+    printf 'FAILED: %s (status %d)\n' "$title" "$status" >&2
+    tail -n 60 "$log" >&2
+    rm -f "$log"
+    return "$status"
+  fi
+  printf 'ok: %s (%d s)\n' "$title" $((SECONDS - started))
+  rm -f "$log"
+}
+
+_weft_missing() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
+  done
+}
+
+weft_install_packages() {  # weft_install_packages [test]
+  local wanted=("${weft_build_packages[@]}") missing
+  [ "${1:-}" = test ] && wanted+=("${weft_test_packages[@]}")
+  mapfile -t missing < <(_weft_missing "${wanted[@]}")
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    printf 'These Debian packages are missing and only root can install them:\n  apt-get install %s\n' "${missing[*]}" >&2
+    return 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  _weft_step "reading the package lists" apt-get update -q &&
+    _weft_step "installing ${#missing[@]} packages: ${missing[*]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+weft_build() {
+  local dir=$1 targets=() options=()
+  shift
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do targets+=("$1"); shift; done
+  [ $# -gt 0 ] && shift
+  options=("$@")
+  export CC_LD=${CC_LD:-mold} CXX_LD=${CXX_LD:-mold}
+  local path="$weft_root/$dir"
+  if [ ! -f "$path/build.ninja" ]; then
+    rm -rf "$path"
+    _weft_step "configuring $dir" meson setup "$path" "$weft_root" "${options[@]}" || return
+  fi
+  _weft_step "building $dir ${targets[*]}" ninja -C "$path" "${targets[@]}"
+}

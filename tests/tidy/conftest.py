@@ -1,0 +1,14 @@
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def sources():
+    """Every tracked C++ file of the product and its tests, as {relative path: text}."""
+    listed = subprocess.run(["git", "ls-files", "--", "*.cc", "*.h"], cwd=ROOT, check=True,
+                            capture_output=True, text=True).stdout.split()
+    return {path: (ROOT / path).read_text() for path in listed if (ROOT / path).exists()}
