@@ -1,0 +1,64 @@
+// A connection that requests are sent on, whatever its protocol: what a pool owns. HTTP/1 is made here.
+#pragma once
+
+#include <memory>
+
+#include "base/limits.h"
+#include "codec/http1.h"
+#include "http/exchange.h"
+#include "io/loop.h"
+#include "io/stream.h"
+
+namespace weft::http {
+
+class ClientConnectionHandler {
+ public:
+  // An exchange ended and available() may have become true.
+  virtual void connection_available() = 0;
+  // The connection is over, after every exchange has finished or aborted; null for a clean end. Exactly once.
+  virtual void connection_closed(const Error* error) = 0;
+
+ protected:
+  ~ClientConnectionHandler() = default;
+};
+
+// Owns its stream. No callback runs inside a call of its methods; the owner may destroy it at any time (then
+// nothing more is called, not even the handlers of exchanges under way: close() first where they must hear of
+// it).
+class ClientConnection {
+ public:
+  virtual ~ClientConnection() = default;
+  // Sends a request; `end`: no body follows. For CONNECT and for a head with an Upgrade field `end` is false.
+  // Always yields an exchange: where the connection cannot take it after all, exchange_aborted follows with
+  // Delivery::never. `handler` is borrowed until finished, aborted or cancelled.
+  // REQUIRES: available(), in this loop turn.
+  virtual ClientExchange& request(const codec::RequestHead& head, bool end,
+                                  ClientExchangeHandler& handler) = 0;
+  // Whether a request may be sent now; looks at the socket, so that a close by the peer is seen first.
+  virtual bool available() const = 0;
+  virtual bool idle() const = 0;  // no exchange under way
+  // How long the peer keeps an idle connection, where it said so (Keep-Alive: timeout=N); else `otherwise`.
+  virtual Duration idle_limit(Duration otherwise) const = 0;
+  // Takes no further request; closes when idle.
+  virtual void drain() = 0;
+  // Ends at once: exchanges abort with `why`, then connection_closed follows.
+  virtual void close(const Error& why) = 0;
+  virtual io::Stream& stream() = 0;
+};
+
+struct ClientOptions {
+  Duration idle_timeout = limits::http_idle_timeout;        // no byte either way within an exchange
+  Duration tunnel_idle_timeout = limits::tcp_idle_timeout;  // the same after an upgrade or CONNECT
+  codec::Http1Limits limits;
+};
+
+// HTTP/1.1 over `stream`, connected and unread. A request body without Content-Length is chunked. Response
+// heads come without hop-by-hop fields (Upgrade stays in 101). After a 101 to an Upgrade, or 2xx to CONNECT,
+// both bodies are the raw bytes of the tunnel; before it, writable() is false for such a request.
+// A response that is complete before its request waits for send_end(), unless the peer closes.
+std::unique_ptr<ClientConnection> make_http1_client_connection(io::Loop& loop,
+                                                               std::unique_ptr<io::Stream> stream,
+                                                               ClientConnectionHandler& handler,
+                                                               const ClientOptions& options);
+
+}  // namespace weft::http
