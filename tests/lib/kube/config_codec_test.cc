@@ -109,16 +109,17 @@ TEST(ConfigCodec, KeepsTrustRootsInOrder) {
   EXPECT_EQ(through_the_wire(roots), roots);
 }
 
+void expect_kept(const SidecarMessage& message) {
+  const auto decoded = decode_sidecar_message(encode(message));
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(*decoded, message);
+}
+
 TEST(ConfigCodec, KeepsMessagesOfTheSidecar) {
-  const SidecarMessage messages[] = {
-      Hello{
-          "uid", "hello-1", "default", "198.18.1.1", "0.1", {{"inbound", "1"}, {"service/default/a:1", "2"}}},
-      Subscribe{{"198.18.0.10:80"}, {"198.18.0.11:80"}}, Ack{9, "endpoints[0]: bad"}, Ack{10, ""}};
-  for (const SidecarMessage& message : messages) {
-    const auto decoded = decode_sidecar_message(encode(message));
-    ASSERT_TRUE(decoded) << decoded.error().message;
-    EXPECT_EQ(*decoded, message);
-  }
+  expect_kept(Hello{"uid", "hello-1", "default", "198.18.1.1", "0.1", {{"inbound", "1"}, {"bundle", "2"}}});
+  expect_kept(Subscribe{{"198.18.0.10:80"}, {"198.18.0.11:80"}});
+  expect_kept(Ack{9, "endpoints[0]: bad"});
+  expect_kept(Ack{10, ""});
 }
 
 TEST(ConfigCodec, AVersionTellsContentsApartAndEqualOnesAlike) {
