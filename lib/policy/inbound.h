@@ -1,0 +1,29 @@
+// What governs one inbound port: which entry of the policy, which mTLS mode, which protocol inside. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "policy/annotations.h"
+#include "policy/snapshot.h"
+
+namespace weft::policy {
+
+// The entry of `port`, or the one with port 0 that stands for all others. REQUIRES: policy.ports is not
+// empty.
+const InboundPort& inbound_port(const InboundPolicy& policy, std::uint16_t port);
+
+// The most specific word wins: mtls-ports of the pod, mtls of the pod, mtls of the Namespace, permissive.
+MtlsMode effective_mtls(const PodSettings& pod, const NamespaceSettings& name_space, std::uint16_t port);
+
+// What a port speaks: an opaque port is TCP, whatever a Service declares.
+Protocol effective_protocol(const PodSettings& pod, Protocol declared, std::uint16_t port);
+
+enum class InboundPlan : std::uint8_t { http1, http2, opaque, detect, close };
+
+// How to read the bytes inside a connection to a port. `alpn` is what the caller proposed ("" for none or for
+// plaintext); the receiver's policy decides: a proposal of opaque TCP is closed where HTTP rules govern the
+// port.
+InboundPlan inbound_plan(Protocol declared, bool has_http_rules, std::string_view alpn);
+
+}  // namespace weft::policy

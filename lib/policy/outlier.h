@@ -1,0 +1,43 @@
+// Ejection of endpoints that keep failing: so many failures in a row take an endpoint out for a while, longer
+// each time, and never more than a share of a Service's endpoints at once. Time comes in from outside; any
+// thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "policy/annotations.h"
+
+namespace weft::policy {
+
+inline constexpr Millis ejection_max{300'000};  // back-off ends here; without one for as long, it starts anew
+
+// Only what speaks of the endpoint's health counts: not established, reset, timed out, or answered 502, 503,
+// 504. An application's own 500 is its answer, and would let one caller with a bad request eject everybody's
+// endpoint.
+constexpr bool status_is_failure(int status) { return status >= 502 && status <= 504; }
+
+class OutlierState {
+ public:
+  bool ejected(MonotonicTime now) const {
+    const std::int64_t until = ejected_until_ns_.load(std::memory_order_relaxed);
+    return until != 0 && now.time_since_epoch().count() < until;
+  }
+  void succeeded() {
+    // A look first: a healthy endpoint's cache line stays clean.
+    if (failures_.load(std::memory_order_relaxed) != 0) failures_.store(0, std::memory_order_relaxed);
+  }
+  // True when the run of failures is long enough to eject; whether the share allows it is the caller's to
+  // know.
+  bool failed(MonotonicTime now, const OutlierSettings& settings);
+  void eject(MonotonicTime now, const OutlierSettings& settings);
+
+ private:
+  std::atomic<std::uint32_t> failures_{0};
+  std::atomic<std::uint32_t> ejections_{0};
+  std::atomic<std::int64_t> last_failure_ns_{0};
+  std::atomic<std::int64_t> ejected_until_ns_{0};
+};
+
+}  // namespace weft::policy

@@ -1,0 +1,82 @@
+// From a Service's snapshot to one endpoint: rules, weighted subsets, then the balancer. Compiled once when
+// the snapshot arrives; a choice costs no allocation. Immutable: any thread. An exchange holds its table to
+// its end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "codec/message.h"
+#include "policy/balance.h"
+#include "policy/regex.h"
+#include "policy/snapshot.h"
+
+namespace weft::policy {
+
+// The views and the span point into the table.
+struct RouteChoice {
+  std::string_view subset;                    // empty: all endpoints alike
+  std::span<const std::uint32_t> candidates;  // empty only when the Service has no endpoint
+  std::int32_t rule = -1;                     // index of the weft.mesh/routes rule that matched
+};
+
+struct EndpointChoice {
+  const Endpoint* endpoint = nullptr;
+  EndpointState* state = nullptr;
+};
+
+class RouteTable {
+ public:
+  RouteTable(std::shared_ptr<const Service> service, EndpointRegistry& registry);
+
+  const Service& service() const { return *service_; }
+
+  // The first rule that matches and whose subset has an endpoint that is not ejected; else by weight among
+  // such subsets; else all endpoints: a Service with an endpoint always has an answer. `head` null: TCP,
+  // which no rule matches. REQUIRES: head->target is normalised (path.h).
+  RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
+
+  // Nothing only when there are no candidates. The caller counts it with ActiveRequest and adds it to
+  // `tried`.
+  std::optional<EndpointChoice> pick(const RouteChoice& choice, const TriedEndpoints& tried,
+                                     MonotonicTime now, Random& random) const;
+  bool has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const;
+
+  // What became of a try. True when it ejected the endpoint (for log and metric).
+  bool report(EndpointState& endpoint, bool success, MonotonicTime now) const;
+
+ private:
+  struct Condition {
+    RouteCondition condition;
+    std::optional<Regex> regex;
+  };
+  struct Rule {
+    std::vector<Condition> conditions;
+    std::uint32_t group = 0;
+    std::int32_t index = 0;  // in the annotation
+  };
+  struct Group {
+    std::string subset;
+    std::uint32_t weight = 0;  // 0: no part of the canary
+    std::vector<std::uint32_t> endpoints;
+  };
+
+  std::uint32_t group_of(const std::string& subset);
+  bool alive(const Group& group, MonotonicTime now) const;
+  static bool matches(const Condition& condition, const codec::RequestHead& head);
+
+  std::shared_ptr<const Service> service_;
+  EndpointStates states_;  // as service_->endpoints
+  std::vector<Rule> rules_;
+  std::vector<Group> groups_;
+  Group all_;
+};
+
+}  // namespace weft::policy
