@@ -23,6 +23,13 @@ inline constexpr std::size_t chunk_line_bytes_max = 4096;
 inline constexpr unsigned http2_streams_max = 100;
 inline constexpr std::size_t http2_stream_window_bytes = 256 * 1024;
 inline constexpr std::size_t http2_connection_window_bytes = http2_streams_max * http2_stream_window_bytes;
+inline constexpr unsigned http2_continuations_max = 8;  // of one head
+// What a peer may send each second, per connection; above it, the connection ends.
+inline constexpr unsigned http2_resets_per_second_max = 200;
+inline constexpr unsigned http2_pings_per_second_max = 50;
+inline constexpr unsigned http2_settings_per_second_max = 50;
+inline constexpr unsigned http2_continuations_per_second_max = 800;
+inline constexpr unsigned http2_empty_frames_per_second_max = 800;
 
 // Times.
 inline constexpr auto connect_timeout = 5s;

@@ -1,0 +1,528 @@
+#include "codec/http2.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace weft::codec {
+namespace {
+
+constexpr std::array<std::string_view, 14> code_names = {
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+};
+
+// The ping whose answer says that a server's first GOAWAY has arrived.
+constexpr std::uint64_t shut_down_ping = 0x77656674'676f6f64;
+
+std::array<std::uint8_t, 8> ping_bytes(std::uint64_t payload) {
+  std::array<std::uint8_t, 8> bytes{};
+  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(payload >> (56 - 8 * i));
+  return bytes;
+}
+
+std::uint64_t ping_payload(const std::uint8_t* bytes) {
+  std::uint64_t payload = 0;
+  for (std::size_t i = 0; i < 8; ++i) payload = payload << 8 | bytes[i];
+  return payload;
+}
+
+std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+nghttp2_nv field(std::string_view name, std::string_view value) {
+  // nghttp2 copies both and never writes through these pointers.
+  auto bytes = [](std::string_view text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+  };
+  // A secret has no business in the compression table (RFC 7541 § 7.1.3).
+  const bool secret = equals_ignore_case(name, "authorization");
+  return nghttp2_nv{bytes(name), bytes(value), name.size(), value.size(),
+                    static_cast<std::uint8_t>(secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)};
+}
+
+void add_fields(std::vector<nghttp2_nv>& out, const Headers& headers) {
+  for (const Header& header : headers.fields()) out.push_back(field(header.name, header.value));
+}
+
+// What it costs the peer's table, and us, to hold one field (RFC 9113 § 6.5.2).
+constexpr std::size_t field_overhead_bytes = 32;
+
+}  // namespace
+
+std::string http2_code_name(Http2Code code) {
+  const auto index = static_cast<std::size_t>(code);
+  return index < code_names.size() ? std::string(code_names[index]) : str_cat("code ", index);
+}
+
+struct Http2Session::Stream {
+  Buffer out;
+  Headers out_trailers;
+  bool out_end = false;  // send_end() was called, or the head had `end`
+  bool above_high = false;
+  bool announced = false;      // the handler knows it
+  bool head_received = false;  // of a response: the final one
+  bool remote_end = false;
+  bool head_sent = false;
+  bool reset = false;
+  std::size_t unconsumed = 0;
+};
+
+// nghttp2's callbacks; `user` is the session.
+struct Http2Callbacks {
+  static Http2Session& self(void* user) { return *static_cast<Http2Session*>(user); }
+
+  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+    Http2Session& session = self(user);
+    if (head->type == NGHTTP2_CONTINUATION) {
+      session.count(session.continuations_, limits::http2_continuations_per_second_max,
+                    "CONTINUATION frames");
+    } else if (head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION) {
+      session.count(session.empty_frames_, limits::http2_empty_frames_per_second_max,
+                    "frames without content");
+    }
+    return 0;
+  }
+
+  static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& session = self(user);
+    session.incoming_ = RequestHead{};
+    session.incoming_.version = Version::http2;
+    session.incoming_status_ = 0;
+    session.incoming_bytes_ = 0;
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) session.begin_stream(frame->hd.stream_id);
+    return 0;
+  }
+
+  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                    void* user) {
+    Http2Session& session = self(user);
+    RequestHead& head = session.incoming_;
+    session.incoming_bytes_ += name_size + value_size + field_overhead_bytes;
+    if (session.incoming_bytes_ > session.options_.head_bytes_max ||
+        head.headers.size() >= session.options_.headers_max) {
+      log_reset(session, frame->hd.stream_id);
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets this stream
+    }
+    const std::string_view key = text_of(name, name_size);
+    const std::string_view text = text_of(value, value_size);
+    if (key.empty() || key[0] != ':') {
+      head.headers.add(key, text);
+    } else if (key == ":method") {
+      head.method = text;
+    } else if (key == ":path") {
+      head.target = text;
+    } else if (key == ":authority") {
+      head.authority = text;
+    } else if (key == ":scheme") {
+      head.scheme = text;
+    } else if (key == ":status") {
+      session.incoming_status_ = static_cast<int>(parse_number<unsigned>(text).value_or(0));
+    }
+    return 0;
+  }
+
+  // A malformed field makes the whole message malformed (RFC 9113 § 8.1.1), where nghttp2 would drop the
+  // field.
+  static int invalid_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*, std::size_t,
+                            const std::uint8_t*, std::size_t, std::uint8_t, void* user) {
+    log_reset(self(user), frame->hd.stream_id);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
+
+  static void log_reset(Http2Session& session, StreamId) {
+    session.count(session.resets_, limits::http2_resets_per_second_max, "streams that had to be reset");
+  }
+
+  static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& session = self(user);
+    const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS:
+        session.head_complete(frame->hd.stream_id, end);
+        break;
+      case NGHTTP2_DATA:
+        if (end) {
+          session.end_arrived(frame->hd.stream_id, Headers());
+        } else if (frame->hd.length == frame->data.padlen) {
+          session.count(session.empty_frames_, limits::http2_empty_frames_per_second_max,
+                        "frames without content");
+        }
+        break;
+      case NGHTTP2_RST_STREAM:
+        session.count(session.resets_, limits::http2_resets_per_second_max, "resets of streams");
+        break;
+      case NGHTTP2_SETTINGS:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+          session.count(session.settings_, limits::http2_settings_per_second_max, "SETTINGS frames");
+        }
+        break;
+      case NGHTTP2_PING:
+        ping_received(session, frame->ping);
+        break;
+      case NGHTTP2_GOAWAY:
+        session.handler_.http2_goaway(frame->goaway.last_stream_id,
+                                      static_cast<Http2Code>(frame->goaway.error_code),
+                                      text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len));
+        break;
+      default:
+        break;
+    }
+    return 0;
+  }
+
+  static void ping_received(Http2Session& session, const nghttp2_ping& ping) {
+    session.count(session.pings_, limits::http2_pings_per_second_max, "PING frames");
+    if ((ping.hd.flags & NGHTTP2_FLAG_ACK) == 0) return;
+    const std::uint64_t payload = ping_payload(ping.opaque_data);
+    if (payload == shut_down_ping && session.shutting_down_) {
+      nghttp2_submit_goaway(session.session_, NGHTTP2_FLAG_NONE,
+                            nghttp2_session_get_last_proc_stream_id(session.session_), NGHTTP2_NO_ERROR,
+                            nullptr, 0);
+    } else if (!session.fault_) {
+      session.handler_.http2_pong(payload);
+    }
+  }
+
+  // Frames that make nghttp2 reset a stream count as if the peer had reset it.
+  static int invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
+    Http2Session& session = self(user);
+    session.count(session.resets_, limits::http2_resets_per_second_max, "streams that had to be reset");
+    return 0;
+  }
+
+  static int data_chunk(nghttp2_session*, std::uint8_t, StreamId id, const std::uint8_t* bytes,
+                        std::size_t size, void* user) {
+    self(user).data_arrived(id, text_of(bytes, size));
+    return 0;
+  }
+
+  static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& session = self(user);
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !session.fault_) {
+      session.fault_ = Error{
+          Code::invalid,
+          str_cat(
+              "the peer broke HTTP/2: ", http2_code_name(static_cast<Http2Code>(frame->goaway.error_code)),
+              " ", printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len)))};
+    }
+    Http2Session::Stream* stream = session.find(frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS) stream->head_sent = true;
+    const bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+                      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    // The answer is complete before the request is: nobody wants the rest (RFC 9113 § 8.1).
+    if (ends && session.role_ == Http2Session::Role::server && !stream->remote_end && !stream->reset) {
+      session.reset(frame->hd.stream_id, Http2Code::no_error);
+    }
+    return 0;
+  }
+
+  static int stream_closed(nghttp2_session*, StreamId id, std::uint32_t code, void* user) {
+    self(user).stream_closed(id, code);
+    return 0;
+  }
+
+  static ssize_t read_body(nghttp2_session*, StreamId id, std::uint8_t* buffer, std::size_t size,
+                           std::uint32_t* flags, nghttp2_data_source*, void* user) {
+    Http2Session& session = self(user);
+    Http2Session::Stream* stream = session.find(id);
+    if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    const std::size_t taken = std::min(size, stream->out.size());
+    if (taken > 0) {
+      std::memcpy(buffer, stream->out.view().data(), taken);
+      stream->out.consume(taken);
+    }
+    if (stream->above_high && stream->out.size() < limits::write_low_bytes) {
+      stream->above_high = false;
+      session.drained_.push_back(id);
+    }
+    if (stream->out.empty() && stream->out_end) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (!stream->out_trailers.empty()) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        std::vector<nghttp2_nv> fields;
+        add_fields(fields, stream->out_trailers);
+        nghttp2_submit_trailer(session.session_, id, fields.data(), fields.size());
+      }
+      return static_cast<ssize_t>(taken);
+    }
+    return taken == 0 ? static_cast<ssize_t>(NGHTTP2_ERR_DEFERRED) : static_cast<ssize_t>(taken);
+  }
+
+  static nghttp2_session* make(Http2Session& session, bool server) {
+    nghttp2_session_callbacks* callbacks = nullptr;
+    WEFT_CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frame_received);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, invalid_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, data_chunk);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, frame_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, stream_closed);
+
+    nghttp2_option* option = nullptr;
+    WEFT_CHECK(nghttp2_option_new(&option) == 0);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_continuations(option, limits::http2_continuations_max);
+    // The count of resets is ours (count()), by the loop's clock.
+    nghttp2_option_set_stream_reset_rate_limit(option, ~0ull, ~0ull);
+
+    nghttp2_session* made = nullptr;
+    const int error = server ? nghttp2_session_server_new2(&made, callbacks, &session, option)
+                             : nghttp2_session_client_new2(&made, callbacks, &session, option);
+    nghttp2_option_del(option);
+    nghttp2_session_callbacks_del(callbacks);
+    WEFT_CHECK(error == 0);
+    return made;
+  }
+
+  static nghttp2_data_provider provider() {
+    nghttp2_data_provider provider{};
+    provider.read_callback = read_body;
+    return provider;
+  }
+};
+
+Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options& options)
+    : role_(role), handler_(handler), options_(options) {
+  session_ = Http2Callbacks::make(*this, role == Role::server);
+  std::vector<nghttp2_settings_entry> settings = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.streams_max},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(options.stream_window_bytes)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(options.head_bytes_max)},
+  };
+  if (role == Role::client) settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  WEFT_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
+  WEFT_CHECK(
+      nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                            static_cast<std::int32_t>(options.connection_window_bytes)) == 0);
+}
+
+Http2Session::~Http2Session() {
+  WEFT_CHECK(!busy_);
+  nghttp2_session_del(session_);
+}
+
+void Http2Session::feed(std::string_view bytes, MonotonicTime now) {
+  WEFT_CHECK(!busy_);
+  now_ = now;
+  if (dead_ || fault_) return;
+  busy_ = true;
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  busy_ = false;
+  if (taken < 0) broke(static_cast<int>(taken));
+}
+
+std::string_view Http2Session::produce() {
+  WEFT_CHECK(!busy_);
+  if (dead_) return {};
+  busy_ = true;
+  const std::uint8_t* bytes = nullptr;
+  const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
+  for (const StreamId id : std::exchange(drained_, {})) {
+    if (find(id) != nullptr) handler_.http2_drained(id);
+  }
+  busy_ = false;
+  if (size < 0) broke(static_cast<int>(size));
+  return size > 0 ? text_of(bytes, static_cast<std::size_t>(size)) : std::string_view();
+}
+
+bool Http2Session::finished() const {
+  return dead_ || (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0);
+}
+
+void Http2Session::broke(int nghttp2_error) {
+  dead_ = true;
+  if (fault_) return;
+  if (nghttp2_error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+    fault_ =
+        Error{Code::invalid, "the peer does not speak HTTP/2 (with prior knowledge, or TLS with ALPN h2)"};
+  } else {
+    fault_ = Error{Code::invalid, str_cat("the peer broke HTTP/2: ", nghttp2_strerror(nghttp2_error))};
+  }
+}
+
+void Http2Session::count(Rate& rate, unsigned per_second_max, std::string_view what) {
+  if (now_ - rate.second >= std::chrono::seconds(1)) rate = Rate{now_, 0};
+  if (++rate.count <= per_second_max || fault_) return;
+  fault_ = Error{Code::limit, str_cat("the peer sent more than ", per_second_max, " ", what, " in a second")};
+  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+Http2Session::Stream* Http2Session::find(StreamId id) const {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second.get();
+}
+
+void Http2Session::begin_stream(StreamId id) { streams_.emplace(id, std::make_unique<Stream>()); }
+
+void Http2Session::head_complete(StreamId id, bool end) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset || fault_) return;
+  const bool is_head = role_ == Role::server ? !stream->announced : !stream->head_received;
+  if (!is_head) {
+    end_arrived(id, std::move(incoming_.headers));
+    return;
+  }
+  stream->remote_end = end;
+  if (role_ == Role::server) {
+    stream->announced = true;
+    handler_.http2_request(id, std::move(incoming_), end);
+    return;
+  }
+  stream->head_received = incoming_status_ >= 200;
+  ResponseHead head;
+  head.status = incoming_status_;
+  head.version = Version::http2;
+  head.headers = std::move(incoming_.headers);
+  handler_.http2_response(id, std::move(head), end);
+}
+
+void Http2Session::data_arrived(StreamId id, std::string_view bytes) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset || fault_) {
+    nghttp2_session_consume(session_, id, bytes.size());
+    return;
+  }
+  stream->unconsumed += bytes.size();
+  handler_.http2_data(id, bytes);
+}
+
+void Http2Session::end_arrived(StreamId id, Headers&& trailers) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset || fault_ || stream->remote_end) return;
+  stream->remote_end = true;
+  handler_.http2_end(id, std::move(trailers));
+}
+
+void Http2Session::stream_closed(StreamId id, std::uint32_t code) {
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return;
+  const std::unique_ptr<Stream> stream = std::move(found->second);
+  streams_.erase(found);
+  // What nobody took must not shrink the connection's window for good.
+  if (stream->unconsumed > 0) nghttp2_session_consume_connection(session_, stream->unconsumed);
+  if (!stream->announced) return;
+  const bool never_sent = role_ == Role::client && !stream->head_sent;
+  handler_.http2_closed(id, never_sent ? Http2Code::refused_stream : static_cast<Http2Code>(code));
+}
+
+Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {
+  WEFT_CHECK(role_ == Role::client);
+  if (dead_ || fault_ || nghttp2_session_check_request_allowed(session_) == 0) {
+    return fail(Code::closed, "the HTTP/2 connection takes no more requests");
+  }
+  std::vector<nghttp2_nv> fields = {field(":method", head.method), field(":scheme", head.scheme),
+                                    field(":path", head.target)};
+  if (!head.authority.empty()) fields.push_back(field(":authority", head.authority));
+  add_fields(fields, head.headers);
+  const nghttp2_data_provider provider = Http2Callbacks::provider();
+  const StreamId id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
+                                             end ? nullptr : &provider, nullptr);
+  if (id < 0) return fail(Code::closed, str_cat("no HTTP/2 stream: ", nghttp2_strerror(id)));
+  begin_stream(id);
+  Stream& stream = *find(id);
+  stream.announced = true;
+  stream.out_end = end;
+  return id;
+}
+
+void Http2Session::respond(StreamId id, const ResponseHead& head, bool end) {
+  WEFT_CHECK(role_ == Role::server);
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset) return;
+  const std::string status = std::to_string(head.status);
+  std::vector<nghttp2_nv> fields = {field(":status", status)};
+  add_fields(fields, head.headers);
+  if (head.status < 200) {
+    nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, id, nullptr, fields.data(), fields.size(), nullptr);
+    return;
+  }
+  stream->out_end = end;
+  const nghttp2_data_provider provider = Http2Callbacks::provider();
+  nghttp2_submit_response(session_, id, fields.data(), fields.size(), end ? nullptr : &provider);
+}
+
+void Http2Session::send_data(StreamId id, std::string_view bytes) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset || stream->out_end) return;
+  stream->out.append(bytes);
+  if (stream->out.size() > limits::write_high_bytes) stream->above_high = true;
+  nghttp2_session_resume_data(session_, id);
+}
+
+void Http2Session::send_end(StreamId id, const Headers& trailers) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset || stream->out_end) return;
+  stream->out_end = true;
+  stream->out_trailers = trailers;
+  nghttp2_session_resume_data(session_, id);
+}
+
+std::size_t Http2Session::queued(StreamId id) const {
+  const Stream* stream = find(id);
+  return stream == nullptr ? 0 : stream->out.size();
+}
+
+void Http2Session::reset(StreamId id, Http2Code code) {
+  Stream* stream = find(id);
+  if (stream == nullptr || stream->reset) return;
+  stream->reset = true;
+  stream->out.clear();
+  consume(id, stream->unconsumed);
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code));
+}
+
+void Http2Session::consume(StreamId id, std::size_t bytes) {
+  Stream* stream = find(id);
+  if (stream == nullptr || bytes == 0) return;
+  bytes = std::min(bytes, stream->unconsumed);
+  stream->unconsumed -= bytes;
+  nghttp2_session_consume(session_, id, bytes);
+}
+
+void Http2Session::ping(std::uint64_t payload) {
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, ping_bytes(payload).data());
+}
+
+void Http2Session::shut_down() {
+  if (shutting_down_) return;
+  shutting_down_ = true;
+  if (role_ == Role::server) {
+    nghttp2_submit_shutdown_notice(session_);
+    ping(shut_down_ping);
+  } else {
+    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
+  }
+}
+
+void Http2Session::terminate(Http2Code code) {
+  nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(code));
+}
+
+}  // namespace weft::codec

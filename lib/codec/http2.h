@@ -1,0 +1,163 @@
+// One HTTP/2 connection (RFC 9113) as a pure state machine over nghttp2: bytes in, events out, and the other
+// way round. No I/O and no clock. Single thread.
+//
+// Events come from inside feed() and produce(). A handler may call every method of the session in them but
+// feed(), produce() and the destructor: what it submits leaves with the next produce().
+//
+// Flow control: the peer's windows open again only for what consume() was told, so a consumer that stops
+// taking stops its stream, and the connection window has room for every stream to be stopped at once.
+//
+// A peer that floods (resets, pings, settings, CONTINUATION, empty frames: limits.h) ends the connection with
+// ENHANCE_YOUR_CALM.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/result.h"
+#include "codec/message.h"
+
+struct nghttp2_session;
+
+namespace weft::codec {
+
+using StreamId = std::int32_t;
+
+// RFC 9113 § 7.
+enum class Http2Code : std::uint32_t {
+  no_error = 0,
+  protocol_error = 1,
+  internal_error = 2,
+  flow_control_error = 3,
+  settings_timeout = 4,
+  stream_closed = 5,
+  frame_size_error = 6,
+  refused_stream = 7,
+  cancel = 8,
+  compression_error = 9,
+  connect_error = 10,
+  enhance_your_calm = 11,
+  inadequate_security = 12,
+  http_1_1_required = 13,
+};
+std::string http2_code_name(Http2Code code);  // "REFUSED_STREAM"; the number for what RFC 9113 does not name
+
+// Of one stream: head, data*, end, and at last `closed`, which may also come at any moment (reset) and comes
+// exactly once for every stream that was begun by http2_request or request(). Streams still open when the
+// connection itself is over (finished()) get no event: their owner knows.
+class Http2Handler {
+ public:
+  // Server: a request begins. Client: an interim (1xx) or the final head. `end`: nothing follows, no
+  // http2_end.
+  virtual void http2_request(StreamId id, RequestHead&& head, bool end) = 0;
+  virtual void http2_response(StreamId id, ResponseHead&& head, bool end) = 0;
+  virtual void http2_data(StreamId id, std::string_view bytes) = 0;  // owes consume()
+  virtual void http2_end(StreamId id, Headers&& trailers) = 0;
+  // queued() fell below limits::write_low_bytes after it had been above limits::write_high_bytes.
+  virtual void http2_drained(StreamId id) = 0;
+  // refused_stream on a client is proof that the peer did nothing with the request.
+  virtual void http2_closed(StreamId id, Http2Code code) = 0;
+  // The peer will take no streams above `last`. Those are closed with refused_stream.
+  virtual void http2_goaway(StreamId last, Http2Code code, std::string_view debug) = 0;
+  virtual void http2_pong(std::uint64_t payload) = 0;
+
+ protected:
+  ~Http2Handler() = default;
+};
+
+struct Http2Options {
+  unsigned streams_max = limits::http2_streams_max;  // that the peer may open
+  std::size_t stream_window_bytes = limits::http2_stream_window_bytes;
+  std::size_t connection_window_bytes = limits::http2_connection_window_bytes;
+  std::size_t head_bytes_max = limits::request_head_bytes_max;
+  std::size_t headers_max = limits::headers_max;
+};
+
+class Http2Session {
+ public:
+  enum class Role : std::uint8_t { client, server };
+
+  // `handler` outlives the session.
+  Http2Session(Role role, Http2Handler& handler, const Http2Options& options = {});
+  Http2Session(const Http2Session&) = delete;
+  Http2Session& operator=(const Http2Session&) = delete;
+  ~Http2Session();  // without events
+
+  // Takes what the peer sent. `now` is what the limits per second are measured by.
+  void feed(std::string_view bytes, MonotonicTime now);
+  // The next bytes to send, empty when there are none now. They live until the next call.
+  std::string_view produce();
+  // Nothing more will be read or written: the connection may be closed.
+  bool finished() const;
+  // Why the connection broke down, when the peer broke the protocol or flooded.
+  const std::optional<Error>& fault() const { return fault_; }
+
+  // Client. Errors: closed (GOAWAY was sent or received). The peer's limit of streams makes requests wait
+  // inside.
+  Result<StreamId> request(const RequestHead& head, bool end);
+  // Server; interim heads first, then one final head.
+  void respond(StreamId id, const ResponseHead& head, bool end);
+  // The body, behind a head without `end`. A stream that is over ignores these.
+  void send_data(StreamId id, std::string_view bytes);
+  void send_end(StreamId id, const Headers& trailers);
+  std::size_t queued(StreamId id) const;  // bytes of send_data not yet produced
+  // No more events of this stream but http2_closed.
+  void reset(StreamId id, Http2Code code);
+  // `bytes` of http2_data were taken. Also legal after the end of the stream.
+  void consume(StreamId id, std::size_t bytes);
+
+  void ping(std::uint64_t payload);
+  // Graceful end: streams in flight finish. A server first says so, waits a round trip for what is under way,
+  // and only then closes the door (RFC 9113 § 6.8).
+  void shut_down();
+  // Ends the connection at once, all streams with it.
+  void terminate(Http2Code code);
+
+  std::size_t streams() const { return streams_.size(); }
+
+ private:
+  friend struct Http2Callbacks;
+  struct Stream;
+  // Counts events of one kind in the current second.
+  struct Rate {
+    MonotonicTime second{};
+    unsigned count = 0;
+  };
+
+  Stream* find(StreamId id) const;
+  void begin_stream(StreamId id);
+  void head_complete(StreamId id, bool end);
+  void data_arrived(StreamId id, std::string_view bytes);
+  void end_arrived(StreamId id, Headers&& trailers);
+  void stream_closed(StreamId id, std::uint32_t code);
+  void count(Rate& rate, unsigned per_second_max, std::string_view what);
+  void broke(int nghttp2_error);
+
+  Role role_;
+  Http2Handler& handler_;
+  Http2Options options_;
+  nghttp2_session* session_ = nullptr;
+  std::unordered_map<StreamId, std::unique_ptr<Stream>> streams_;
+  std::vector<StreamId> drained_;
+  // The header block being received; header blocks are never interleaved (RFC 9113 § 4.3).
+  RequestHead incoming_;  // its headers serve responses and trailers as well
+  int incoming_status_ = 0;
+  std::size_t incoming_bytes_ = 0;
+  MonotonicTime now_{};
+  Rate resets_, pings_, settings_, continuations_, empty_frames_;
+  bool shutting_down_ = false;
+  bool busy_ = false;  // inside feed() or produce()
+  bool dead_ = false;
+  std::optional<Error> fault_;
+};
+
+}  // namespace weft::codec
