@@ -1,0 +1,156 @@
+#include "sidecar/init_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "base/text.h"
+
+namespace weft::sidecar {
+namespace {
+
+constexpr std::string_view inbound_jump = "PREROUTING -p tcp -j WEFT_INBOUND";
+constexpr std::string_view outbound_jump = "OUTPUT -p tcp -j WEFT_OUTPUT";
+constexpr std::array jumps = {inbound_jump, outbound_jump};
+
+// iptables-save prints a block with its host bits cleared.
+std::string masked(const Cidr& cidr) {
+  std::array<std::uint8_t, 16> bytes = cidr.ip.bytes();
+  for (std::size_t bit = cidr.prefix_bits; bit < bytes.size() * 8; ++bit) {
+    bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] & ~(0x80u >> (bit % 8)));
+  }
+  const IpAddress ip = cidr.ip.is_v6()
+                           ? IpAddress::v6(bytes)
+                           : IpAddress::v4(std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
+                                           std::uint32_t{bytes[2]} << 8 | std::uint32_t{bytes[3]});
+  return Cidr{ip, cidr.prefix_bits}.to_string();
+}
+
+std::vector<std::string> inbound_rules(const RuleSettings& settings) {
+  std::vector<std::string> rules = {"-A WEFT_INBOUND -i lo -j RETURN"};
+  auto pass_ports = [&](const std::vector<std::uint16_t>& ports) {
+    for (const std::uint16_t port : ports) {
+      rules.push_back(str_cat("-A WEFT_INBOUND -p tcp -m tcp --dport ", port, " -j RETURN"));
+    }
+  };
+  pass_ports(settings.own_ports);
+  pass_ports(settings.exclude_inbound_ports);
+  rules.push_back(str_cat("-A WEFT_INBOUND -p tcp -j REDIRECT --to-ports ", settings.inbound_port));
+  return rules;
+}
+
+std::vector<std::string> outbound_rules(const RuleSettings& settings, Family family) {
+  std::vector<std::string> rules;
+  auto pass_uid = [&](std::uint32_t uid) {
+    rules.push_back(str_cat("-A WEFT_OUTPUT -m owner --uid-owner ", uid, " -j RETURN"));
+  };
+  pass_uid(settings.proxy_uid);
+  rules.push_back("-A WEFT_OUTPUT -o lo -j RETURN");
+  rules.push_back(
+      str_cat("-A WEFT_OUTPUT -d ", family == Family::v4 ? "127.0.0.0/8" : "::1/128", " -j RETURN"));
+  for (const std::uint32_t uid : settings.exclude_uids) pass_uid(uid);
+  for (const Cidr& cidr : settings.exclude_outbound_cidrs) {
+    if (cidr.ip.is_v6() != (family == Family::v6)) continue;
+    // A block of everything is no condition at all, and is printed as none.
+    const std::string condition = cidr.prefix_bits == 0 ? "" : str_cat(" -d ", masked(cidr));
+    rules.push_back(str_cat("-A WEFT_OUTPUT", condition, " -j RETURN"));
+  }
+  for (const std::uint16_t port : settings.exclude_outbound_ports) {
+    rules.push_back(str_cat("-A WEFT_OUTPUT -p tcp -m tcp --dport ", port, " -j RETURN"));
+  }
+  rules.push_back(str_cat("-A WEFT_OUTPUT -p tcp -j REDIRECT --to-ports ", settings.outbound_port));
+  return rules;
+}
+
+std::size_t count_rule(std::string_view saved, std::string_view rule) {
+  const std::string line = str_cat("-A ", rule);
+  const auto lines = split(saved, '\n');
+  return static_cast<std::size_t>(std::count(lines.begin(), lines.end(), std::string_view(line)));
+}
+
+template <class T, class ParseOne>
+Result<std::vector<T>> parse_list(std::string_view text, std::string_view expected, ParseOne parse_one) {
+  std::vector<T> values;
+  if (trim(text).empty()) return values;
+  for (const std::string_view piece : split(text, ',')) {
+    const std::string_view element = trim(piece);
+    const auto value = parse_one(element);
+    if (!value) {
+      return fail(Code::invalid, str_cat("column ", piece.data() - text.data() + 1, ": '", printable(element),
+                                         "' is not ", expected));
+    }
+    if (std::find(values.begin(), values.end(), *value) == values.end()) values.push_back(*value);
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string_view family_name(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
+
+Result<std::vector<std::uint16_t>> parse_port_list(std::string_view text) {
+  return parse_list<std::uint16_t>(text, "a port (1 to 65535)", [](std::string_view element) {
+    auto port = parse_number<std::uint16_t>(element);
+    if (port == std::uint16_t{0}) port.reset();
+    return port;
+  });
+}
+
+Result<std::vector<Cidr>> parse_cidr_list(std::string_view text) {
+  return parse_list<Cidr>(text, "an address block such as 198.18.0.0/15 or 2001:2::/48", Cidr::parse);
+}
+
+Result<std::vector<std::uint32_t>> parse_uid_list(std::string_view text) {
+  return parse_list<std::uint32_t>(text, "a user id (a whole number)", parse_number<std::uint32_t>);
+}
+
+std::vector<std::string> expected_rules(const RuleSettings& settings, Family family) {
+  std::vector<std::string> rules;
+  for (const std::string_view jump : jumps) rules.push_back(str_cat("-A ", jump));
+  for (std::string& rule : inbound_rules(settings)) rules.push_back(std::move(rule));
+  for (std::string& rule : outbound_rules(settings, family)) rules.push_back(std::move(rule));
+  return rules;
+}
+
+std::string restore_text(const RuleSettings& settings, Family family, std::string_view saved) {
+  // Naming a chain makes it, or empties it where it stands already; both take effect only at COMMIT.
+  std::string text = "*nat\n:WEFT_INBOUND - [0:0]\n:WEFT_OUTPUT - [0:0]\n";
+  for (const std::string_view jump : jumps) {
+    const std::size_t standing = count_rule(saved, jump);
+    for (std::size_t extra = 1; extra < standing; ++extra) text += str_cat("-D ", jump, "\n");
+    if (standing > 0) continue;
+    // In front, so that no other redirection of the namespace takes connections past the proxy.
+    const std::size_t space = jump.find(' ');
+    text += str_cat("-I ", jump.substr(0, space), " 1", jump.substr(space), "\n");
+  }
+  for (const std::string& rule : inbound_rules(settings)) text += str_cat(rule, "\n");
+  for (const std::string& rule : outbound_rules(settings, family)) text += str_cat(rule, "\n");
+  return text += "COMMIT\n";
+}
+
+std::vector<std::string> rule_faults(const RuleSettings& settings, Family family, std::string_view saved) {
+  const std::vector<std::string> expected = expected_rules(settings, family);
+  std::vector<std::string> standing;
+  for (const std::string_view line : split(saved, '\n')) {
+    const bool own_chain = line.starts_with("-A WEFT_INBOUND ") || line.starts_with("-A WEFT_OUTPUT ");
+    const bool jump = line.ends_with("-j WEFT_INBOUND") || line.ends_with("-j WEFT_OUTPUT");
+    if (own_chain || jump) standing.emplace_back(line);
+  }
+  if (standing.empty()) return {str_cat("none of the ", family_name(family), " rules is loaded")};
+  std::vector<std::string> faults;
+  auto has = [](const std::vector<std::string>& rules, const std::string& rule) {
+    return std::find(rules.begin(), rules.end(), rule) != rules.end();
+  };
+  for (const std::string& rule : expected) {
+    if (!has(standing, rule)) faults.push_back(str_cat(family_name(family), " rule missing: ", rule));
+  }
+  for (const std::string& rule : standing) {
+    if (!has(expected, rule)) faults.push_back(str_cat(family_name(family), " rule not expected: ", rule));
+  }
+  if (faults.empty() && standing != expected) {
+    faults.push_back(str_cat(family_name(family), " rules stand in another order, or more than once"));
+  }
+  return faults;
+}
+
+}  // namespace weft::sidecar

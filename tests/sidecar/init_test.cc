@@ -1,0 +1,411 @@
+// The init container for real: rules are loaded into network namespaces of the test's own, and connections
+// are made that must, or must not, be redirected. Needs root; addresses from 198.18.0.0/15 and 2001:2::/48.
+#include "sidecar/init.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/fsuid.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "sidecar/init_check.h"
+#include "sidecar/init_command.h"
+#include "sidecar/init_tables.h"
+
+namespace weft::sidecar {
+namespace {
+
+using namespace std::chrono_literals;
+
+const std::string system_path = InitOptions{}.search_path;
+
+std::string shell(const std::string& script) {
+  const auto output = run_command("/bin/sh", {"-ec", script}, {str_cat("PATH=", system_path)}, "", 20s);
+  EXPECT_TRUE(output) << output.error().message;
+  if (!output) return "";
+  EXPECT_EQ(output->exit_code, 0) << script << "\n" << output->err;
+  return output->out;
+}
+
+// A network namespace that goes when the object does.
+class Namespace {
+ public:
+  Namespace() {
+    EXPECT_EQ(unshare(CLONE_NEWNET), 0) << std::strerror(errno);
+    fd_ = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  }
+  ~Namespace() { close(fd_); }
+  void enter() const { ASSERT_EQ(setns(fd_, CLONE_NEWNET), 0); }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+class InitTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root to make network namespaces";
+    home_ = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    pod_.emplace();
+  }
+  void TearDown() override {
+    pod_.reset();
+    if (home_ < 0) return;
+    EXPECT_EQ(setns(home_, CLONE_NEWNET), 0);
+    close(home_);
+  }
+  // A device through which packets leave and vanish.
+  void add_void_device() {
+    shell(
+        "ip link set lo up; ip link add weft0 type veth peer name weft1; ip link set weft0 up; ip link set "
+        "weft1 up;"
+        "ip address add 198.18.0.2/32 dev weft0; ip -6 address add 2001:2::2/128 dev weft0 nodad;"
+        "ip route add default dev weft0; ip -6 route add default dev weft0");
+  }
+  // Runs init and returns what it wrote on standard error; the exit code goes to `exit_code`.
+  std::string init(const InitOptions& options, int& exit_code) {
+    testing::internal::CaptureStderr();
+    exit_code = run_init(options);
+    return testing::internal::GetCapturedStderr();
+  }
+  void init_or_fail(const InitOptions& options = {}) {
+    int exit_code = -1;
+    const std::string log = init(options, exit_code);
+    ASSERT_EQ(exit_code, 0) << log;
+  }
+
+  std::optional<Namespace> pod_;
+
+ private:
+  int home_ = -1;
+};
+
+std::string saved_rules() {
+  // Comments carry the time of day.
+  return shell("iptables-save -t nat | grep -v '^#'; ip6tables-save -t nat | grep -v '^#'");
+}
+
+TEST_F(InitTest, RunTwiceIsTheSameAsRunOnce) {
+  add_void_device();
+  init_or_fail();
+  const std::string once = saved_rules();
+  EXPECT_NE(once.find("-A OUTPUT -p tcp -j WEFT_OUTPUT"), std::string::npos);
+  init_or_fail();
+  EXPECT_EQ(saved_rules(), once);
+}
+
+TEST_F(InitTest, ChangedSettingsReplaceTheOldRulesAndLeaveForeignOnesAlone) {
+  add_void_device();
+  shell("iptables -t nat -A OUTPUT -p tcp --dport 53 -j DNAT --to-destination 198.18.0.53:53");
+  InitOptions first;
+  first.rules.exclude_outbound_ports = {9042};
+  init_or_fail(first);
+  ASSERT_NE(saved_rules().find("--dport 9042 "), std::string::npos);
+  init_or_fail();
+  EXPECT_EQ(saved_rules().find("--dport 9042 "), std::string::npos);
+  EXPECT_NE(saved_rules().find("--to-destination 198.18.0.53:53"), std::string::npos);
+  const std::string rules = saved_rules();
+  EXPECT_LT(rules.find("-j WEFT_OUTPUT"), rules.find("-j DNAT")) << "weft's jump comes first";
+}
+
+TEST_F(InitTest, WorksWithTheLegacyBackendAlone) {
+  add_void_device();
+  const std::string folder = testing::TempDir() + "weft-legacy-only";
+  shell(
+      str_cat("rm -rf ", folder, "; mkdir ", folder,
+              "; for t in iptables ip6tables; do for v in save restore; do ln -s $(command -v $t-legacy-$v) ",
+              folder, "/$t-legacy-$v; done; done"));
+  InitOptions options;
+  options.search_path = folder;
+  init_or_fail(options);
+  EXPECT_NE(shell("iptables-legacy-save -t nat").find("-A OUTPUT -p tcp -j WEFT_OUTPUT"), std::string::npos);
+  init_or_fail(options);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(InitTest, Ipv6SwitchedOffBySysctlIsAFactAndNotAnError) {
+  add_void_device();
+  shell("echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+  EXPECT_EQ(ipv6_state(), Ipv6State::off);
+  init_or_fail();
+}
+
+// A folder with a real iptables and an ip6tables that fails, as on a node without the module.
+std::string folder_with_failing_ip6tables() {
+  const std::string folder = testing::TempDir() + "weft-broken-ip6tables";
+  shell(str_cat("rm -rf ", folder, "; mkdir ", folder, "; cd ", folder,
+                "; for v in save restore; do ln -s $(command -v iptables-$v) iptables-$v;"
+                "printf '#!/bin/sh\\necho \"Table does not exist\" >&2\\nexit 3\\n' >ip6tables-$v;"
+                "chmod 755 ip6tables-$v; done"));
+  return folder;
+}
+
+TEST_F(InitTest, FailingIp6tablesIsAFactWhereIpv6IsOff) {
+  add_void_device();
+  shell("echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6");
+  InitOptions options;
+  options.search_path = folder_with_failing_ip6tables();
+  int exit_code = -1;
+  const std::string log = init(options, exit_code);
+  EXPECT_EQ(exit_code, 0) << log;
+  EXPECT_NE(log.find("IPv6 is left out"), std::string::npos) << log;
+  EXPECT_NE(shell("iptables-save -t nat").find("WEFT_OUTPUT"), std::string::npos);
+}
+
+TEST_F(InitTest, FailingIp6tablesIsAnErrorWhereIpv6IsOn) {
+  add_void_device();
+  InitOptions options;
+  options.search_path = folder_with_failing_ip6tables();
+  int exit_code = -1;
+  const std::string log = init(options, exit_code);
+  EXPECT_EQ(exit_code, 1);
+  EXPECT_NE(log.find("IPv6 is on in this namespace but cannot be redirected"), std::string::npos) << log;
+  EXPECT_NE(log.find("Table does not exist"), std::string::npos)
+      << "the program's own words are shown: " << log;
+}
+
+TEST_F(InitTest, WithoutIptablesTheMessageNamesThePackage) {
+  InitOptions options;
+  options.search_path = "/nonexistent";
+  int exit_code = -1;
+  const std::string log = init(options, exit_code);
+  EXPECT_EQ(exit_code, 1);
+  EXPECT_NE(log.find("install the package iptables"), std::string::npos) << log;
+}
+
+TEST_F(InitTest, WithoutRootTheMessageNamesTheCapability) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(9);
+    int exit_code = -1;
+    const std::string log = init({}, exit_code);
+    _exit(exit_code == 1 && log.find("CAP_NET_ADMIN") != std::string::npos ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST_F(InitTest, CheckProvesRedirectionWhenTheOutboundPortIsFree) {
+  add_void_device();
+  init_or_fail();
+  EXPECT_EQ(prove_outbound({}, Family::v4), Proof::redirected);
+  EXPECT_EQ(prove_outbound({}, Family::v6), Proof::redirected);
+  InitOptions check;
+  check.check = true;
+  init_or_fail(check);
+}
+
+TEST_F(InitTest, CheckSaysWhatIsMissingWithoutRules) {
+  add_void_device();
+  InitOptions check;
+  check.check = true;
+  int exit_code = -1;
+  const std::string log = init(check, exit_code);
+  EXPECT_EQ(exit_code, 1);
+  EXPECT_NE(log.find("none of the IPv4 rules is loaded"), std::string::npos) << log;
+  EXPECT_NE(log.find("outbound IPv4 traffic is not redirected; run weft-sidecar init"), std::string::npos)
+      << log;
+  EXPECT_NE(log.find("outbound IPv6 traffic is not redirected"), std::string::npos) << log;
+}
+
+TEST_F(InitTest, CheckFindsAnInboundRuleThatWasTakenAway) {
+  add_void_device();
+  init_or_fail();
+  shell("iptables -t nat -D WEFT_INBOUND -p tcp -j REDIRECT --to-ports 15006");
+  InitOptions check;
+  check.check = true;
+  int exit_code = -1;
+  const std::string log = init(check, exit_code);
+  EXPECT_EQ(exit_code, 1);
+  EXPECT_NE(log.find("IPv4 rule missing: -A WEFT_INBOUND -p tcp -j REDIRECT --to-ports 15006"),
+            std::string::npos)
+      << log;
+}
+
+TEST_F(InitTest, CheckPicksATestAddressAndUserThatAreNotExcluded) {
+  add_void_device();
+  InitOptions options;
+  options.rules.exclude_outbound_cidrs = {*Cidr::parse("198.18.0.0/15")};
+  options.rules.exclude_outbound_ports = {7};
+  options.rules.exclude_uids = {0};
+  init_or_fail(options);
+  EXPECT_EQ(probe_target(options.rules, Family::v4)->to_string(), "192.0.2.254:8");
+  EXPECT_EQ(prove_outbound(options.rules, Family::v4), Proof::redirected);
+}
+
+// ---- traffic: a pod and a caller outside of it, joined by a pair of devices ----
+
+class InitTrafficTest : public InitTest {
+ protected:
+  void SetUp() override {
+    InitTest::SetUp();
+    if (IsSkipped()) return;
+    caller_.emplace();
+    // The caller made its namespace last, so this runs there.
+    shell(str_cat("ip link set lo up; ip link add weft1 type veth peer name weft0 netns /proc/", getpid(),
+                  "/fd/", pod_->fd(), "; ip address add 198.18.0.3/24 dev weft1; ip link set weft1 up;",
+                  "ip -6 address add 2001:2::3/64 dev weft1 nodad"));
+    pod_->enter();
+    shell(
+        "ip link set lo up; ip address add 198.18.0.2/24 dev weft0; ip link set weft0 up;"
+        "ip -6 address add 2001:2::2/64 dev weft0 nodad; ip route add default via 198.18.0.3");
+    InitOptions options;
+    options.rules.exclude_inbound_ports = {9090};
+    options.rules.exclude_outbound_ports = {3306};
+    options.rules.exclude_uids = {101};
+    init_or_fail(options);
+  }
+  void TearDown() override {
+    for (const int fd : sockets_) close(fd);
+    caller_.reset();
+    InitTest::TearDown();
+  }
+
+  int listen_in(const Namespace& where, const std::string& address) {
+    where.enter();
+    const int fd = new_socket(address);
+    const int yes = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    sockaddr_storage storage{};
+    const socklen_t length = Address::parse(address)->to_sockaddr(storage);
+    EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&storage), length), 0)
+        << address << ": " << std::strerror(errno);
+    EXPECT_EQ(listen(fd, 8), 0);
+    return fd;
+  }
+  // Whether a connection from `where`, made by `uid`, is answered.
+  bool connect_from(const Namespace& where, const std::string& address, uid_t uid = 0) {
+    where.enter();
+    setfsuid(uid);
+    const int fd = new_socket(address);
+    setfsuid(0);
+    sockaddr_storage storage{};
+    const socklen_t length = Address::parse(address)->to_sockaddr(storage);
+    connect(fd, reinterpret_cast<sockaddr*>(&storage), length);
+    pollfd wait{fd, POLLOUT, 0};
+    int error = ETIMEDOUT;
+    socklen_t error_length = sizeof error;
+    if (poll(&wait, 1, 2000) == 1) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_length);
+    return error == 0;
+  }
+  // The original destination of the connection that waits at `listener`; the local address where it was not
+  // redirected; "nothing" when none waits.
+  std::string arrived_at(int listener) {
+    pollfd wait{listener, POLLIN, 0};
+    if (poll(&wait, 1, 0) != 1) return "nothing";
+    const int fd = accept(listener, nullptr, nullptr);
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+    const bool v4 = storage.ss_family == AF_INET;
+    length = sizeof storage;
+    getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, 80, &storage, &length);
+    close(fd);
+    return Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage))->to_string();
+  }
+
+  std::optional<Namespace> caller_;
+
+ private:
+  int new_socket(const std::string& address) {
+    const int family = Address::parse(address)->ip.is_v4() ? AF_INET : AF_INET6;
+    const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (family == AF_INET6) {
+      const int yes = 1;
+      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes);
+    }
+    sockets_.push_back(fd);
+    return fd;
+  }
+  std::vector<int> sockets_;
+};
+
+TEST_F(InitTrafficTest, InboundConnectionsArriveAtTheInboundPort) {
+  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
+  const int inbound6 = listen_in(*pod_, "[::]:15006");
+  const int application = listen_in(*pod_, "0.0.0.0:8080");
+  EXPECT_TRUE(connect_from(*caller_, "198.18.0.2:8080"));
+  EXPECT_EQ(arrived_at(inbound), "198.18.0.2:8080");
+  EXPECT_TRUE(connect_from(*caller_, "[2001:2::2]:8080"));
+  EXPECT_EQ(arrived_at(inbound6), "[2001:2::2]:8080");
+  EXPECT_EQ(arrived_at(application), "nothing");
+}
+
+TEST_F(InitTrafficTest, OwnAndExcludedInboundPortsAreNotRedirected) {
+  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
+  const int health = listen_in(*pod_, "0.0.0.0:15021");
+  const int excluded = listen_in(*pod_, "0.0.0.0:9090");
+  EXPECT_TRUE(connect_from(*caller_, "198.18.0.2:15021"));
+  EXPECT_EQ(arrived_at(health), "198.18.0.2:15021");
+  EXPECT_TRUE(connect_from(*caller_, "198.18.0.2:9090"));
+  EXPECT_EQ(arrived_at(excluded), "198.18.0.2:9090");
+  EXPECT_EQ(arrived_at(inbound), "nothing");
+}
+
+TEST_F(InitTrafficTest, LoopbackPortsOfTheSidecarRefuseCallersFromOutside) {
+  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
+  const int outbound = listen_in(*pod_, "127.0.0.1:15001");
+  const int admin = listen_in(*pod_, "127.0.0.1:15000");
+  EXPECT_FALSE(connect_from(*caller_, "198.18.0.2:15001"));
+  EXPECT_FALSE(connect_from(*caller_, "198.18.0.2:15000"));
+  EXPECT_EQ(arrived_at(outbound), "nothing");
+  EXPECT_EQ(arrived_at(admin), "nothing");
+  EXPECT_EQ(arrived_at(inbound), "nothing");
+}
+
+TEST_F(InitTrafficTest, OutboundConnectionsArriveAtTheOutboundPort) {
+  const int outbound = listen_in(*pod_, "127.0.0.1:15001");
+  const int outbound6 = listen_in(*pod_, "[::1]:15001");
+  const int server = listen_in(*caller_, "198.18.0.3:80");
+  EXPECT_TRUE(connect_from(*pod_, "198.18.0.3:80"));
+  EXPECT_EQ(arrived_at(outbound), "198.18.0.3:80");
+  EXPECT_TRUE(connect_from(*pod_, "198.18.77.1:80")) << "an address that nobody has, as a Service's may be";
+  EXPECT_EQ(arrived_at(outbound), "198.18.77.1:80");
+  EXPECT_TRUE(connect_from(*pod_, "[2001:2::3]:80"));
+  EXPECT_EQ(arrived_at(outbound6), "[2001:2::3]:80");
+  EXPECT_EQ(arrived_at(server), "nothing");
+}
+
+TEST_F(InitTrafficTest, TheProxyAndExcludedUsersAndPortsGoStraightOut) {
+  const int outbound = listen_in(*pod_, "127.0.0.1:15001");
+  const int web = listen_in(*caller_, "198.18.0.3:80");
+  const int database = listen_in(*caller_, "198.18.0.3:3306");
+  EXPECT_TRUE(connect_from(*pod_, "198.18.0.3:80", 1337));
+  EXPECT_EQ(arrived_at(web), "198.18.0.3:80");
+  EXPECT_TRUE(connect_from(*pod_, "198.18.0.3:80", 101));
+  EXPECT_EQ(arrived_at(web), "198.18.0.3:80");
+  EXPECT_TRUE(connect_from(*pod_, "198.18.0.3:3306"));
+  EXPECT_EQ(arrived_at(database), "198.18.0.3:3306");
+  EXPECT_EQ(arrived_at(outbound), "nothing");
+}
+
+// The sidecar reaches the application at the pod's own address; that must not come back to the sidecar. Nor
+// is the application's talk with itself redirected.
+TEST_F(InitTrafficTest, TrafficThatStaysInThePodReachesTheApplication) {
+  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
+  const int outbound = listen_in(*pod_, "127.0.0.1:15001");
+  const int application = listen_in(*pod_, "0.0.0.0:8080");
+  for (const uid_t uid : {uid_t{0}, uid_t{1337}}) {
+    for (const std::string address : {"198.18.0.2:8080", "127.0.0.1:8080", "127.9.9.9:8080"}) {
+      EXPECT_TRUE(connect_from(*pod_, address, uid)) << address << " by " << uid;
+      EXPECT_EQ(arrived_at(application), address) << " by " << uid;
+    }
+  }
+  EXPECT_EQ(arrived_at(inbound), "nothing");
+  EXPECT_EQ(arrived_at(outbound), "nothing");
+}
+
+}  // namespace
+}  // namespace weft::sidecar
