@@ -125,12 +125,14 @@ Result<Address> probe_target(const RuleSettings& settings, Family family) {
                     [&](const Cidr& cidr) { return cidr.contains(ip); });
     if (excluded) continue;
     std::uint16_t port = probe_port;
-    const auto& ports = settings.exclude_outbound_ports;
-    while (std::find(ports.begin(), ports.end(), port) != ports.end()) ++port;
+    const auto& ranges = settings.exclude_outbound_ports;
+    const auto excludes = [&](const policy::PortRange& range) { return range.contains(port); };
+    while (port != 0 && std::any_of(ranges.begin(), ranges.end(), excludes)) ++port;
+    if (port == 0) break;
     return Address{ip, port};
   }
   return fail(Code::not_found, str_cat("every ", family_name(family),
-                                       " test address lies in an excluded CIDR, so nothing can be proved"));
+                                       " test address or port is excluded, so nothing can be proved"));
 }
 
 Result<Proof> prove_outbound(const RuleSettings& settings, Family family) {

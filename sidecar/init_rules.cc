@@ -26,15 +26,16 @@ std::string masked(const Cidr& cidr) {
   return Cidr{ip, cidr.prefix_bits}.to_string();
 }
 
+std::string pass_ports(std::string_view chain, const policy::PortRange& ports) {
+  const std::string last = ports.last == ports.first ? "" : str_cat(":", ports.last);
+  return str_cat("-A ", chain, " -p tcp -m tcp --dport ", ports.first, last, " -j RETURN");
+}
+
 std::vector<std::string> inbound_rules(const RuleSettings& settings) {
   std::vector<std::string> rules = {"-A WEFT_INBOUND -i lo -j RETURN"};
-  auto pass_ports = [&](const std::vector<std::uint16_t>& ports) {
-    for (const std::uint16_t port : ports) {
-      rules.push_back(str_cat("-A WEFT_INBOUND -p tcp -m tcp --dport ", port, " -j RETURN"));
-    }
-  };
-  pass_ports(settings.own_ports);
-  pass_ports(settings.exclude_inbound_ports);
+  for (const std::uint16_t port : settings.own_ports)
+    rules.push_back(pass_ports("WEFT_INBOUND", {port, port}));
+  for (const auto& ports : settings.exclude_inbound_ports) rules.push_back(pass_ports("WEFT_INBOUND", ports));
   rules.push_back(str_cat("-A WEFT_INBOUND -p tcp -j REDIRECT --to-ports ", settings.inbound_port));
   return rules;
 }
@@ -55,9 +56,7 @@ std::vector<std::string> outbound_rules(const RuleSettings& settings, Family fam
     const std::string condition = cidr.prefix_bits == 0 ? "" : str_cat(" -d ", masked(cidr));
     rules.push_back(str_cat("-A WEFT_OUTPUT", condition, " -j RETURN"));
   }
-  for (const std::uint16_t port : settings.exclude_outbound_ports) {
-    rules.push_back(str_cat("-A WEFT_OUTPUT -p tcp -m tcp --dport ", port, " -j RETURN"));
-  }
+  for (const auto& ports : settings.exclude_outbound_ports) rules.push_back(pass_ports("WEFT_OUTPUT", ports));
   rules.push_back(str_cat("-A WEFT_OUTPUT -p tcp -j REDIRECT --to-ports ", settings.outbound_port));
   return rules;
 }
@@ -88,12 +87,17 @@ Result<std::vector<T>> parse_list(std::string_view text, std::string_view expect
 
 std::string_view family_name(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
 
-Result<std::vector<std::uint16_t>> parse_port_list(std::string_view text) {
-  return parse_list<std::uint16_t>(text, "a port (1 to 65535)", [](std::string_view element) {
-    auto port = parse_number<std::uint16_t>(element);
-    if (port == std::uint16_t{0}) port.reset();
-    return port;
-  });
+Result<std::vector<policy::PortRange>> parse_port_list(std::string_view text) {
+  return parse_list<policy::PortRange>(
+      text, "a port (1 to 65535) or a range such as 8000-8010",
+      [](std::string_view element) -> std::optional<policy::PortRange> {
+        const std::size_t dash = element.find('-');
+        const auto first = parse_number<std::uint16_t>(element.substr(0, dash));
+        const auto last =
+            dash == std::string_view::npos ? first : parse_number<std::uint16_t>(element.substr(dash + 1));
+        if (!first || !last || *first == 0 || *last < *first) return std::nullopt;
+        return policy::PortRange{*first, *last};
+      });
 }
 
 Result<std::vector<Cidr>> parse_cidr_list(std::string_view text) {

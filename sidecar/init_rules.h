@@ -21,6 +21,7 @@
 
 #include "base/address.h"
 #include "base/result.h"
+#include "policy/annotations.h"
 
 namespace weft::sidecar {
 
@@ -32,15 +33,15 @@ struct RuleSettings {
   std::uint16_t inbound_port = 15006;
   std::vector<std::uint16_t> own_ports = {15000, 15001, 15006, 15021, 15090};
   std::uint32_t proxy_uid = 1337;
-  std::vector<std::uint16_t> exclude_inbound_ports;
-  std::vector<std::uint16_t> exclude_outbound_ports;
+  std::vector<policy::PortRange> exclude_inbound_ports;
+  std::vector<policy::PortRange> exclude_outbound_ports;
   std::vector<Cidr> exclude_outbound_cidrs;  // of both families
   std::vector<std::uint32_t> exclude_uids;
 };
 
-// Comma-separated lists as annotations and flags write them; an empty text is an empty list. Errors name the
-// element and its column (from 1).
-Result<std::vector<std::uint16_t>> parse_port_list(std::string_view text);
+// Comma-separated lists ("80,8000-8010") as the annotations write them too; an empty text is an empty list.
+// Errors name the element and its column (from 1).
+Result<std::vector<policy::PortRange>> parse_port_list(std::string_view text);
 Result<std::vector<Cidr>> parse_cidr_list(std::string_view text);
 Result<std::vector<std::uint32_t>> parse_uid_list(std::string_view text);
 

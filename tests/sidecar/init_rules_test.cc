@@ -16,7 +16,7 @@ using testing_support::expect_golden;
 
 RuleSettings full_settings() {
   const auto options = parse_init_flags({.exclude_inbound_ports = "9090, 9091",
-                                         .exclude_outbound_ports = "3306,443,3306",
+                                         .exclude_outbound_ports = "3306,8000-8010,443,3306",
                                          .exclude_outbound_cidrs = "198.18.7.9/24,2001:2::7:1/112,198.19.0.1",
                                          .exclude_uids = "0,101"});
   EXPECT_TRUE(options) << options.error().message;
@@ -97,12 +97,15 @@ TEST(InitRules, BadListsNameFlagColumnAndWhatWasExpected) {
   };
   const std::vector<Case> cases = {
       {{.exclude_inbound_ports = "80,http"},
-       "--exclude-inbound-ports: column 4: 'http' is not a port (1 to 65535)"},
-      {{.exclude_inbound_ports = "0"}, "--exclude-inbound-ports: column 1: '0' is not a port (1 to 65535)"},
+       "--exclude-inbound-ports: column 4: 'http' is not a port (1 to 65535) or a range such as 8000-8010"},
+      {{.exclude_inbound_ports = "0"},
+       "--exclude-inbound-ports: column 1: '0' is not a port (1 to 65535) or a range such as 8000-8010"},
       {{.exclude_outbound_ports = "80,,81"},
-       "--exclude-outbound-ports: column 4: '' is not a port (1 to 65535)"},
+       "--exclude-outbound-ports: column 4: '' is not a port (1 to 65535) or a range such as 8000-8010"},
       {{.exclude_outbound_ports = "65536"},
-       "--exclude-outbound-ports: column 1: '65536' is not a port (1 to 65535)"},
+       "--exclude-outbound-ports: column 1: '65536' is not a port (1 to 65535) or a range such as 8000-8010"},
+      {{.exclude_outbound_ports = "90-80"},
+       "--exclude-outbound-ports: column 1: '90-80' is not a port (1 to 65535) or a range such as 8000-8010"},
       {{.exclude_outbound_cidrs = "198.18.0.0/33"},
        "--exclude-outbound-cidrs: column 1: '198.18.0.0/33' is not an address block such as 198.18.0.0/15 or "
        "2001:2::/48"},

@@ -109,7 +109,7 @@ TEST_F(InitTest, ChangedSettingsReplaceTheOldRulesAndLeaveForeignOnesAlone) {
   add_void_device();
   shell("iptables -t nat -A OUTPUT -p tcp --dport 53 -j DNAT --to-destination 198.18.0.53:53");
   InitOptions first;
-  first.rules.exclude_outbound_ports = {9042};
+  first.rules.exclude_outbound_ports = {{9042, 9042}, {9050, 9060}};
   init_or_fail(first);
   ASSERT_NE(saved_rules().find("--dport 9042 "), std::string::npos);
   init_or_fail();
@@ -238,7 +238,7 @@ TEST_F(InitTest, CheckPicksATestAddressAndUserThatAreNotExcluded) {
   add_void_device();
   InitOptions options;
   options.rules.exclude_outbound_cidrs = {*Cidr::parse("198.18.0.0/15")};
-  options.rules.exclude_outbound_ports = {7};
+  options.rules.exclude_outbound_ports = {{7, 7}};
   options.rules.exclude_uids = {0};
   init_or_fail(options);
   EXPECT_EQ(probe_target(options.rules, Family::v4)->to_string(), "192.0.2.254:8");
@@ -262,8 +262,8 @@ class InitTrafficTest : public InitTest {
         "ip link set lo up; ip address add 198.18.0.2/24 dev weft0; ip link set weft0 up;"
         "ip -6 address add 2001:2::2/64 dev weft0 nodad; ip route add default via 198.18.0.3");
     InitOptions options;
-    options.rules.exclude_inbound_ports = {9090};
-    options.rules.exclude_outbound_ports = {3306};
+    options.rules.exclude_inbound_ports = {{9090, 9090}};
+    options.rules.exclude_outbound_ports = {{3000, 3306}};
     options.rules.exclude_uids = {101};
     init_or_fail(options);
   }
