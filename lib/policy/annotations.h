@@ -48,7 +48,7 @@ struct PortMode {
 
 enum class OutboundPolicy : std::uint8_t { allow_any, registry_only };
 
-// weft.mesh/allow, deny and audit of one object, in this order; names are "<owner> allow #1".
+// weft.mesh/allow, deny and audit of one object; names are "<owner> allow #1".
 struct RuleSettings {
   std::vector<RbacRule> rules;
   // allow or deny is wrong and there is no last good value: every port it governs denies (DESIGN § 6).

@@ -2,6 +2,7 @@
 // atomics on a cache line of their own; a state outlives snapshots, since it is kept by address.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,250 @@
+#include "policy/values.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+
+namespace weft::policy::values {
+
+using grammar::Choice;
+using grammar::choice;
+using grammar::fault;
+using grammar::Halves;
+using grammar::split_at;
+using grammar::split_once;
+
+namespace {
+
+constexpr std::size_t subsets_max = 64;
+
+constexpr Choice<MtlsMode> mtls_modes[] = {
+    {"strict", MtlsMode::strict}, {"permissive", MtlsMode::permissive}, {"disable", MtlsMode::disable}};
+
+struct Condition {
+  std::string_view name;
+  std::uint32_t bit;
+};
+constexpr Condition retry_conditions[] = {
+    {"5xx", retry_5xx},
+    {"gateway-error", retry_gateway_error},
+    {"reset", retry_reset},
+    {"connect-failure", retry_connect_failure},
+    {"refused-stream", retry_refused_stream},
+    {"retriable-4xx", retry_retriable_4xx},
+    {"per-try-timeout", retry_per_try_timeout},
+    {"cancelled", retry_grpc_cancelled},
+    {"deadline-exceeded", retry_grpc_deadline_exceeded},
+    {"internal", retry_grpc_internal},
+    {"resource-exhausted", retry_grpc_resource_exhausted},
+    {"unavailable", retry_grpc_unavailable},
+};
+
+// "key=value key=value …", each key once.
+struct KeyValue {
+  Piece key;
+  Piece value;
+};
+Parsed<std::vector<KeyValue>> key_values(const Piece& value, std::string_view expected) {
+  std::vector<KeyValue> out;
+  for (const Piece& word : split_at(value, " \t")) {
+    if (word.empty()) continue;
+    const Halves halves = split_once(word, "=");
+    if (!halves.found) return fault(word, std::string(expected));
+    for (const KeyValue& before : out) {
+      if (before.key.text == halves.left.text)
+        return fault(halves.left, str_cat(halves.left.text, "= only once"));
+    }
+    out.push_back(KeyValue{halves.left, halves.right});
+  }
+  if (out.empty()) return fault(value, std::string(expected));
+  return out;
+}
+
+// "name(argument)".
+Parsed<std::string> call(const Piece& value, std::string_view name, std::string_view expected) {
+  const std::string open = str_cat(name, "(");
+  if (!value.text.starts_with(open) || !value.text.ends_with(')')) return fault(value, std::string(expected));
+  return grammar::token(value.from(open.size(), value.text.size() - open.size() - 1), expected);
+}
+
+}  // namespace
+
+Parsed<RetryOnValue> retry_on(const Piece& value) {
+  RetryOnValue out;
+  for (const Piece& item : split_at(value, ",\n")) {
+    const auto named = std::find_if(std::begin(retry_conditions), std::end(retry_conditions),
+                                    [&item](const Condition& c) { return c.name == item.text; });
+    if (named != std::end(retry_conditions)) {
+      out.bits |= named->bit;
+      continue;
+    }
+    const auto status = parse_number<std::uint16_t>(item.text);
+    if (!status || *status < 400 || *status > 599) {
+      std::string expected = "a status code from 400 to 599 or one of";
+      for (const Condition& condition : retry_conditions) expected.append(" ").append(condition.name);
+      return fault(item, std::move(expected));
+    }
+    if (std::find(out.statuses.begin(), out.statuses.end(), *status) == out.statuses.end()) {
+      out.statuses.push_back(*status);
+    }
+  }
+  return out;
+}
+
+Parsed<std::vector<std::string>> retry_methods(const Piece& value) {
+  std::vector<std::string> out;
+  if (value.text == "*") return std::vector<std::string>{"*"};
+  for (const Piece& item : split_at(value, ",\n")) {
+    if (item.text == "*") return fault(item, "* alone, or methods like POST,PATCH");
+    WEFT_PARSE(std::string method, grammar::token(item, "a method like POST, or * for all"));
+    out.push_back(std::move(method));
+  }
+  return out;
+}
+
+Parsed<std::vector<WeightedSubset>> canary(const Piece& value) {
+  std::vector<WeightedSubset> out;
+  std::uint64_t sum = 0;
+  for (const Piece& item : split_at(value, ",\n")) {
+    const Halves halves = split_once(item, "=");
+    if (!halves.found) return fault(item, "a subset and its weight, like v1=90");
+    WEFT_PARSE(std::string subset, grammar::label_value(halves.left));
+    WEFT_PARSE(const std::uint32_t weight, grammar::number(halves.right, 0, 1'000'000, "a weight"));
+    for (const WeightedSubset& before : out) {
+      if (before.subset == subset) return fault(halves.left, "each subset only once");
+    }
+    if (out.size() == subsets_max) return fault(item, str_cat("at most ", subsets_max, " subsets"));
+    out.push_back(WeightedSubset{std::move(subset), weight});
+    sum += weight;
+  }
+  if (sum == 0) return fault(value, "weights with a sum above 0");
+  return out;
+}
+
+Parsed<std::vector<PortMode>> mtls_ports(const Piece& value) {
+  std::vector<PortMode> out;
+  for (const Piece& item : split_at(value, ",\n")) {
+    const Halves halves = split_once(item, "=");
+    if (!halves.found) return fault(item, "a port and its mode, like 8080=permissive");
+    WEFT_PARSE(const std::uint16_t port, grammar::port(halves.left));
+    WEFT_PARSE(const MtlsMode mode, mtls(halves.right));
+    for (const PortMode& before : out) {
+      if (before.port == port) return fault(halves.left, "each port only once");
+    }
+    out.push_back(PortMode{port, mode});
+  }
+  return out;
+}
+
+Parsed<OutlierSettings> outlier(const Piece& value) {
+  constexpr std::string_view form = "consecutive=, interval=, ejection= or max=";
+  OutlierSettings out;
+  WEFT_PARSE(const std::vector<KeyValue> fields, key_values(value, form));
+  for (const KeyValue& field : fields) {
+    if (field.key.text == "consecutive") {
+      WEFT_PARSE(out.consecutive, grammar::number(field.value, 1, 1000, "a number of failures"));
+    } else if (field.key.text == "interval") {
+      WEFT_PARSE(out.interval, grammar::duration(field.value));
+    } else if (field.key.text == "ejection") {
+      WEFT_PARSE(out.ejection, grammar::duration(field.value));
+    } else if (field.key.text == "max") {
+      WEFT_PARSE(out.max_percent, grammar::percent(field.value));
+    } else {
+      return fault(field.key, std::string(form));
+    }
+  }
+  return out;
+}
+
+Parsed<MtlsMode> mtls(const Piece& value) { return choice(value, mtls_modes); }
+
+Parsed<DefaultPolicy> default_policy(const Piece& value) {
+  constexpr Choice<DefaultPolicy> choices[] = {{"allow", DefaultPolicy::allow},
+                                               {"authenticated", DefaultPolicy::authenticated},
+                                               {"deny", DefaultPolicy::deny}};
+  return choice(value, choices);
+}
+
+Parsed<OutboundPolicy> outbound_policy(const Piece& value) {
+  constexpr Choice<OutboundPolicy> choices[] = {{"allow-any", OutboundPolicy::allow_any},
+                                                {"registry-only", OutboundPolicy::registry_only}};
+  return choice(value, choices);
+}
+
+Parsed<AccessLog> access_log(const Piece& value) {
+  constexpr Choice<AccessLog> choices[] = {
+      {"off", AccessLog::off}, {"errors", AccessLog::errors}, {"all", AccessLog::all}};
+  return choice(value, choices);
+}
+
+Parsed<std::string> log_level(const Piece& value) {
+  constexpr Choice<std::string_view> choices[] = {
+      {"debug", "debug"}, {"info", "info"}, {"warning", "warning"}, {"error", "error"}, {"off", "off"}};
+  WEFT_PARSE(const std::string_view level, choice(value, choices));
+  return std::string(level);
+}
+
+Parsed<bool> check_sticky(const Piece& value) {
+  constexpr std::string_view form = "header(x-user) or cookie(sid)";
+  WEFT_PARSE(const std::string name,
+             call(value, value.text.starts_with("cookie") ? "cookie" : "header", form));
+  return !name.empty();
+}
+
+Parsed<bool> check_load_balancer(const Piece& value) {
+  constexpr std::string_view form = "least-request, round-robin, random or hash(header:x-user)";
+  if (value.text == "least-request" || value.text == "round-robin" || value.text == "random") return true;
+  constexpr std::string_view open = "hash(header:";
+  if (!value.text.starts_with(open) || !value.text.ends_with(')')) return fault(value, std::string(form));
+  WEFT_PARSE(const std::string name,
+             grammar::token(value.from(open.size(), value.text.size() - open.size() - 1), form));
+  return !name.empty();
+}
+
+Parsed<bool> check_limits(const Piece& value) {
+  constexpr std::string_view form = "connections=, pending= or requests=";
+  WEFT_PARSE(const std::vector<KeyValue> fields, key_values(value, form));
+  for (const KeyValue& field : fields) {
+    if (field.key.text != "connections" && field.key.text != "pending" && field.key.text != "requests") {
+      return fault(field.key, std::string(form));
+    }
+    WEFT_PARSE([[maybe_unused]] const std::uint32_t limit,
+               grammar::number(field.value, 1, 10'000'000, "a limit"));
+  }
+  return true;
+}
+
+Parsed<bool> check_mirror(const Piece& value) {
+  const Halves halves = split_once(value, "=");
+  if (!halves.found) return fault(value, "a subset and its share, like v2=10%");
+  WEFT_PARSE(const std::string subset, grammar::label_value(halves.left));
+  WEFT_PARSE([[maybe_unused]] const std::uint32_t share, grammar::percent(halves.right));
+  return !subset.empty();
+}
+
+Parsed<bool> check_fault(const Piece& value) {
+  constexpr std::string_view form = "delay=5s@10% or abort=503@1%";
+  for (const Piece& item : split_at(value, ";\n")) {
+    const Halves halves = split_once(item, "=");
+    const Halves share = split_once(halves.right, "@");
+    if (!halves.found || !share.found) return fault(item, std::string(form));
+    if (halves.left.text == "delay") {
+      WEFT_PARSE([[maybe_unused]] const Millis delay, grammar::duration(share.left));
+    } else if (halves.left.text == "abort") {
+      WEFT_PARSE([[maybe_unused]] const std::uint32_t status,
+                 grammar::number(share.left, 200, 599, "a status code"));
+    } else {
+      return fault(halves.left, std::string(form));
+    }
+    WEFT_PARSE([[maybe_unused]] const std::uint32_t percent, grammar::percent(share.right));
+  }
+  return true;
+}
+
+Parsed<bool> check_switch(const Piece& value) {
+  constexpr Choice<bool> choices[] = {{"true", true}, {"false", false}};
+  return choice(value, choices);
+}
+
+}  // namespace weft::policy::values
