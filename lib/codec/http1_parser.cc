@@ -93,7 +93,7 @@ Http1Event Http1Parser::finish() {
 
 Http1Event Http1Parser::next_head(std::string_view& input) {
   std::size_t taken = 0;
-  const HeadScan::Result result = scan_.scan(input, taken);
+  const HeadScan::Result result = scan_.scan(input.substr(0, limits_.head_bytes + 1 - scan_.bytes()), taken);
   if (scan_.bytes() > limits_.head_bytes) {
     return scan_.in_start_line() ? fail(414, "the request line is too long")
                                  : fail(431, "the head is too long");
@@ -296,7 +296,7 @@ Http1Event Http1Parser::next_chunked(std::string_view& input) {
 
 Http1Event Http1Parser::next_trailers(std::string_view& input) {
   std::size_t taken = 0;
-  const HeadScan::Result result = scan_.scan(input, taken);
+  const HeadScan::Result result = scan_.scan(input.substr(0, limits_.head_bytes + 1 - scan_.bytes()), taken);
   if (scan_.bytes() > limits_.head_bytes) return fail(431, "the trailers are too long");
   if (scan_.fields() > limits_.headers) return fail(431, "the trailers have too many fields");
   if (result == HeadScan::Result::bad) return fail(400, scan_.problem());

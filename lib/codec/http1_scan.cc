@@ -46,6 +46,7 @@ HeadScan::Result HeadScan::scan(std::string_view bytes, std::size_t& taken) {
     }
     if (!step(static_cast<unsigned char>(bytes[i]))) {
       taken = i;
+      bytes_ += i;
       return Result::bad;
     }
     ++i;
