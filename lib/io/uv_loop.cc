@@ -26,7 +26,9 @@ class UvTimer final : public Timer {
     const auto deadline = loop_.now() + std::max(after, Duration::zero());
     const auto loop_time = MonotonicTime(std::chrono::milliseconds(uv_now(loop_.raw())));
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(deadline - loop_time).count();
-    uv_timer_start(handle_.get(), &UvTimer::fire, static_cast<std::uint64_t>(std::max<std::int64_t>(wait, 0)),
+    // At least one: libuv runs what is due in one go, and a timer that its own callback makes due again would
+    // hold it there.
+    uv_timer_start(handle_.get(), &UvTimer::fire, static_cast<std::uint64_t>(std::max<std::int64_t>(wait, 1)),
                    0);
   }
   void stop() override { uv_timer_stop(handle_.get()); }
@@ -86,7 +88,7 @@ UvLoop::~UvLoop() {
 }
 
 void UvLoop::run() {
-  while (!stopping_.exchange(false)) uv_run(loop_.get(), UV_RUN_ONCE);
+  while (!stopping_.exchange(false)) run_turn();
 }
 
 void UvLoop::stop() {
@@ -94,7 +96,15 @@ void UvLoop::stop() {
   uv_async_send(handles_->wake.get());
 }
 
-void UvLoop::run_turn() { uv_run(loop_.get(), UV_RUN_ONCE); }
+void UvLoop::run_turn() {
+  forget_time();  // it may have been asked for outside a turn
+  uv_run(loop_.get(), UV_RUN_ONCE);
+}
+
+void UvLoop::forget_time() {
+  now_ = {};
+  wall_now_ = {};
+}
 
 MonotonicTime UvLoop::now() const {
   if (now_ == MonotonicTime{}) now_ = system_monotonic_now();
@@ -155,8 +165,7 @@ void UvLoop::end_turn() {
     std::erase(ending_, nullptr);
     for (std::size_t i = 0; i < ending_.size(); ++i) ending_[i]->scheduled_at_ = i + 1;
   }
-  now_ = {};
-  wall_now_ = {};
+  forget_time();
 }
 
 Result<std::unique_ptr<Listener>> UvLoop::listen(const Address& address, const ListenOptions& options,

@@ -71,6 +71,7 @@ class UvLoop final : public Loop {
 
   void take_posted();
   void end_turn();
+  void forget_time();
 
   std::unique_ptr<uv_loop_s> loop_;
   std::unique_ptr<char[]> read_buffer_;
