@@ -59,6 +59,25 @@ const llhttp_settings_t& settings() {
   return value;
 }
 
+const char* explain(llhttp_errno_t error) {
+  switch (error) {
+    case HPE_INVALID_CONTENT_LENGTH:
+      return "Content-Length is not a number";
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+      return "the length of the body is said twice";
+    case HPE_INVALID_TRANSFER_ENCODING:
+      return "Transfer-Encoding is invalid";
+    case HPE_INVALID_HEADER_TOKEN:
+      return "a field has an invalid character";
+    case HPE_INVALID_URL:
+      return "the request target is invalid";
+    case HPE_INVALID_STATUS:
+      return "the status is invalid";
+    default:
+      return "the head is not HTTP/1";
+  }
+}
+
 HeadTokens tokenize(llhttp_type_t type, std::string_view start, std::string_view rest, Headers& headers) {
   Collector collected;
   collected.headers = &headers;
@@ -68,7 +87,7 @@ HeadTokens tokenize(llhttp_type_t type, std::string_view start, std::string_view
   llhttp_errno_t error = llhttp_execute(&parser, start.data(), start.size());
   if (error == HPE_OK) error = llhttp_execute(&parser, rest.data(), rest.size());
   if (error != HPE_PAUSED || !collected.complete) {
-    collected.tokens.problem = error == HPE_OK ? "incomplete head" : llhttp_errno_name(error);
+    collected.tokens.problem = explain(error);
   }
   for (Header& field : headers.fields()) {  // llhttp leaves the white space at the end
     const std::string_view value = trim(field.value);

@@ -16,8 +16,8 @@
 
 namespace weft::codec {
 
-// What is wrong with a message. `status` is the answer a server gives (400, 431, 501, 505); of a response
-// 502.
+// What is wrong with a message. `status` is the answer a server gives (400, 414, 431, 501, 505); of a
+// response 502.
 struct Http1Error {
   int status = 400;
   std::string message;
@@ -87,6 +87,9 @@ class Http1Parser {
   Http1Event next_chunked(std::string_view& input);
   Http1Event next_trailers(std::string_view& input);
   bool head_done(std::string_view head);
+  bool request_line(std::string_view line);
+  bool status_line(std::string_view line);
+  void enter_body();
   bool request_framing();
   bool response_framing();
   bool length_framing(const Headers& headers);

@@ -115,54 +115,62 @@ Http1Event Http1Parser::next_head(std::string_view& input) {
 
 // The head is whole, and its lines are in order: what does it say?
 bool Http1Parser::head_done(std::string_view head) {
-  if (role_ == Role::request && head.starts_with("\r\n")) head.remove_prefix(2);
+  const bool request = role_ == Role::request;
+  if (request && head.starts_with("\r\n")) head.remove_prefix(2);
   const std::string_view line = head.substr(0, head.find("\r\n"));
-  const std::size_t space = line.find(' ');
-  const auto bad = [this](int status, const char* problem) { return fail(status, problem), false; };
-  if (space == std::string_view::npos || space == 0) return bad(400, "the start line has no space");
-  HeadTokens tokens;
-  if (role_ == Role::request) {
-    request_ = RequestHead();
-    const std::string_view rest = line.substr(space + 1);
-    const std::size_t second = rest.find(' ');
-    if (second == std::string_view::npos) return bad(400, "the request line has no version");
-    const std::string_view method = line.substr(0, space);
-    if (!is_token(method)) return bad(400, "the method has an invalid character");
-    if (const int status = parse_version(rest.substr(second + 1), request_.version)) {
-      return bad(status, "the version is not HTTP/1.0 or HTTP/1.1");
-    }
-    request_.method = method;
-    if (!parse_target(rest.substr(0, second), request_)) return bad(400, "the request target is invalid");
-    tokens = tokenize_request(head, method, request_.headers);
-  } else {
-    response_ = ResponseHead();
-    if (parse_version(line.substr(0, space), response_.version) != 0) {
-      return bad(502, "the status line does not begin with HTTP/1.0 or HTTP/1.1");
-    }
-    const std::string_view rest = line.substr(space + 1);
-    const auto status = parse_number<std::uint16_t>(rest.substr(0, 3));
-    if (!status || *status < 100 || (rest.size() > 3 && rest[3] != ' ') || rest.size() < 3) {
-      return bad(502, "the status is not a number of three digits");
-    }
-    response_.status = *status;
-    if (rest.size() > 4) response_.reason = rest.substr(4);
-    tokens = tokenize_response(head, response_.headers);
-    if (tokens.problem == nullptr && tokens.status != response_.status)
-      return bad(502, "the status line is ambiguous");
-  }
-  Headers& headers = role_ == Role::request ? request_.headers : response_.headers;
-  const bool framed = role_ == Role::request ? request_framing() : response_framing();
-  if (!framed) return false;
-  // Our own checks come first, for they know what to say; llhttp then has to agree.
-  if (tokens.problem != nullptr) return bad(400, tokens.problem);
-  const bool has_length = headers.has("content-length");
-  if (headers.size() != scan_.fields() || tokens.has_length != has_length ||
-      tokens.chunked != headers.has("transfer-encoding") ||
+  if (!(request ? request_line(line) : status_line(line))) return false;
+  Headers& headers = request ? request_.headers : response_.headers;
+  const HeadTokens tokens =
+      request ? tokenize_request(head, request_.method, headers) : tokenize_response(head, headers);
+  if (tokens.problem != nullptr) return fail(400, tokens.problem), false;
+  if (!(request ? request_framing() : response_framing())) return false;
+  // What llhttp makes of the head must be what we make of it.
+  if (headers.size() != scan_.fields() || tokens.has_length != headers.has("content-length") ||
+      tokens.chunked != headers.has("transfer-encoding") || (!request && tokens.status != response_.status) ||
       (framing_.body == BodyFraming::length && tokens.length != framing_.length)) {
-    return bad(400, "the head is ambiguous");
+    return fail(400, "the head is ambiguous"), false;
   }
   headers.remove("transfer-encoding");
-  if (role_ == Role::request) headers.remove("host");
+  if (request) headers.remove("host");
+  enter_body();
+  return true;
+}
+
+bool Http1Parser::request_line(std::string_view line) {
+  const auto bad = [this](int status, const char* problem) { return fail(status, problem), false; };
+  request_ = RequestHead();
+  const std::size_t first = line.find(' ');
+  const std::size_t second = line.find(' ', first + 1);
+  if (first == std::string_view::npos || second == std::string_view::npos) {
+    return bad(400, "the request line has no version");
+  }
+  request_.method = std::string(line.substr(0, first));
+  if (!is_token(request_.method)) return bad(400, "the method has an invalid character");
+  if (const int status = parse_version(line.substr(second + 1), request_.version)) {
+    return bad(status, "the version is not HTTP/1.0 or HTTP/1.1");
+  }
+  const std::string_view target = line.substr(first + 1, second - first - 1);
+  return parse_target(target, request_) || bad(400, "the request target is invalid");
+}
+
+bool Http1Parser::status_line(std::string_view line) {
+  const auto bad = [this](const char* problem) { return fail(502, problem), false; };
+  response_ = ResponseHead();
+  const std::size_t space = std::min(line.find(' '), line.size());
+  if (parse_version(line.substr(0, space), response_.version) != 0 || space == line.size()) {
+    return bad("the status line does not begin with HTTP/1.0 or HTTP/1.1");
+  }
+  const std::string_view rest = line.substr(space + 1);
+  const auto status = parse_number<std::uint16_t>(rest.substr(0, 3));
+  if (rest.size() < 3 || !status || *status < 100 || (rest.size() > 3 && rest[3] != ' ')) {
+    return bad("the status is not a number of three digits");
+  }
+  response_.status = *status;
+  if (rest.size() > 4) response_.reason = std::string(rest.substr(4));
+  return true;
+}
+
+void Http1Parser::enter_body() {
   scan_ = HeadScan(HeadScan::Begin::fields);
   remaining_ = framing_.length;
   switch (framing_.body) {
@@ -183,7 +191,6 @@ bool Http1Parser::head_done(std::string_view head) {
     state_ = State::head;  // an interim response: the final one follows
     scan_ = HeadScan();
   }
-  return true;
 }
 
 // Content-Length and Transfer-Encoding, common to both roles (RFC 9112 §§ 6.1, 6.2): what is not exactly one
