@@ -83,6 +83,7 @@ struct Http2Session::Stream {
   bool head_received = false;  // of a response: the final one
   bool remote_end = false;
   bool head_sent = false;
+  bool end_sent = false;
   bool reset = false;
   std::size_t unconsumed = 0;
 };
@@ -231,6 +232,7 @@ struct Http2Callbacks {
     if (frame->hd.type == NGHTTP2_HEADERS) stream->head_sent = true;
     const bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
                       (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    stream->end_sent = stream->end_sent || ends;
     // The answer is complete before the request is: nobody wants the rest (RFC 9113 § 8.1).
     if (ends && session.role_ == Http2Session::Role::server && !stream->remote_end && !stream->reset) {
       session.reset(frame->hd.stream_id, Http2Code::no_error);
@@ -491,7 +493,7 @@ std::size_t Http2Session::queued(StreamId id) const {
 
 void Http2Session::reset(StreamId id, Http2Code code) {
   Stream* stream = find(id);
-  if (stream == nullptr || stream->reset) return;
+  if (stream == nullptr || stream->reset || (stream->end_sent && stream->remote_end)) return;
   stream->reset = true;
   stream->out.clear();
   consume(id, stream->unconsumed);

@@ -110,7 +110,7 @@ class Http2Session {
   void send_data(StreamId id, std::string_view bytes);
   void send_end(StreamId id, const Headers& trailers);
   std::size_t queued(StreamId id) const;  // bytes of send_data not yet produced
-  // No more events of this stream but http2_closed.
+  // No more events of this stream but http2_closed. A stream that both sides have ended is left in peace.
   void reset(StreamId id, Http2Code code);
   // `bytes` of http2_data were taken. Also legal after the end of the stream.
   void consume(StreamId id, std::size_t bytes);

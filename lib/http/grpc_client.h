@@ -118,7 +118,7 @@ class GrpcChannel {
   void renew_connection();
 
  private:
-  std::shared_ptr<GrpcChannelCore> core_;  // calls refer to it weakly
+  std::unique_ptr<GrpcChannelCore> core_;
 };
 
 }  // namespace weft::http

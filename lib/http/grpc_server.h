@@ -35,7 +35,7 @@ struct GrpcPeer {
 // What a handler knows of its call, besides the messages.
 struct GrpcRequest {
   std::string method;       // "/weft.v1.Discovery/Stream"
-  codec::Headers metadata;  // custom metadata ("authorization", …) without the protocol's own fields
+  codec::Headers metadata;  // custom metadata ("authorization", …) as it came, without the protocol's own
   std::shared_ptr<const GrpcPeer> peer;
   std::optional<MonotonicTime> deadline;
 };

@@ -1,0 +1,139 @@
+#include "http/grpc_transport.h"
+
+#include <utility>
+
+#include "base/text.h"
+
+namespace weft::http {
+namespace {
+
+constexpr std::uint64_t keepalive_ping = 0x77656674'6c697665;
+// How long the last bytes (a GOAWAY) may take to leave.
+constexpr auto linger = std::chrono::seconds(1);
+
+codec::Http2Options session_options(const GrpcTransportOptions& options) {
+  codec::Http2Options session;
+  session.streams_max = options.streams_max;
+  session.connection_window_bytes = options.streams_max * session.stream_window_bytes;
+  return session;
+}
+
+// Counts how deep inside events the object is.
+class Busy {
+ public:
+  explicit Busy(int& depth) : depth_(depth) { ++depth_; }
+  ~Busy() { --depth_; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  int& depth_;
+};
+
+}  // namespace
+
+GrpcTransport::GrpcTransport(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http2Handler& handler,
+                             const GrpcTransportOptions& options, Function<void(const Error*)> closed)
+    : loop_(loop),
+      stream_(std::move(stream)),
+      keepalive_interval_(options.keepalive_interval),
+      keepalive_timeout_(options.keepalive_timeout),
+      closed_(std::move(closed)),
+      session_(options.role, handler, session_options(options)),
+      keepalive_timer_(loop.make_timer(anchor_.guard([this] { keepalive_fired(); }))),
+      linger_timer_(loop.make_timer(anchor_.guard([this] { close(nullptr); }))),
+      last_heard_(loop.now()) {
+  stream_->start(*this);
+  flush();
+}
+
+void GrpcTransport::flush() {
+  if (flush_scheduled_ || over_) return;
+  flush_scheduled_ = true;
+  loop_.defer(anchor_.guard([this] { write_out(); }));
+}
+
+void GrpcTransport::write_out() {
+  flush_scheduled_ = false;
+  if (over_ || finishing_) return;
+  const Busy busy(busy_);
+  while (stream_->writable()) {
+    const std::string_view bytes = session_.produce();
+    if (bytes.empty()) break;
+    stream_->write(bytes);
+  }
+  if (session_.finished()) finish();
+}
+
+void GrpcTransport::finish() {
+  finishing_ = true;
+  keepalive_timer_->stop();
+  stream_->end();
+  linger_timer_->start(linger);
+}
+
+void GrpcTransport::close(const Error* error) {
+  if (over_) return;
+  over_ = true;
+  keepalive_timer_->stop();
+  linger_timer_->stop();
+  stream_->pause();
+  const Busy busy(busy_);
+  closed_(session_.fault() ? &*session_.fault() : error);
+}
+
+void GrpcTransport::abort(Error why) {
+  loop_.defer(anchor_.guard([this, why = std::move(why)] {
+    if (!over_) stream_->reset();
+    close(&why);
+  }));
+}
+
+void GrpcTransport::stream_data(std::string_view bytes) {
+  if (over_ || finishing_) return;
+  last_heard_ = loop_.now();
+  pinged_ = false;
+  const Busy busy(busy_);
+  session_.feed(bytes, loop_.now());
+  write_out();
+}
+
+void GrpcTransport::stream_end() {
+  const Error error{Code::closed, "the peer closed the connection"};
+  close(finishing_ ? nullptr : &error);
+}
+
+void GrpcTransport::stream_drained() { write_out(); }
+
+void GrpcTransport::stream_failed(const Error& error) { close(finishing_ ? nullptr : &error); }
+
+void GrpcTransport::keep_alive(bool on) {
+  if (!on || over_ || finishing_) {
+    keepalive_timer_->stop();
+    return;
+  }
+  if (keepalive_timer_->active()) return;
+  pinged_ = false;
+  last_heard_ = loop_.now();
+  keepalive_timer_->start(keepalive_interval_);
+}
+
+void GrpcTransport::keepalive_fired() {
+  const Duration silent = loop_.now() - last_heard_;
+  if (pinged_) {
+    const Error error{Code::timeout,
+                      str_cat("the peer was silent for ",
+                              std::chrono::duration_cast<std::chrono::milliseconds>(silent).count(), " ms")};
+    stream_->reset();
+    close(&error);
+  } else if (silent < keepalive_interval_) {
+    keepalive_timer_->start(keepalive_interval_ - silent);
+  } else {
+    pinged_ = true;
+    session_.ping(keepalive_ping);
+    write_out();
+    if (!over_ && !finishing_) keepalive_timer_->start(keepalive_timeout_);
+  }
+}
+
+}  // namespace weft::http

@@ -1,0 +1,68 @@
+// One HTTP/2 connection of gRPC: an io::Stream and an Http2Session joined, with keep-alive. Owned by a
+// server's or a channel's connection, which is the session's handler. Lives on its loop's thread.
+#pragma once
+
+#include <memory>
+
+#include "base/callback.h"
+#include "base/clock.h"
+#include "codec/http2.h"
+#include "io/loop.h"
+
+namespace weft::http {
+
+struct GrpcTransportOptions {
+  codec::Http2Session::Role role = codec::Http2Session::Role::client;
+  unsigned streams_max = limits::http2_streams_max;
+  Duration keepalive_interval{};
+  Duration keepalive_timeout{};
+};
+
+class GrpcTransport final : private io::StreamHandler {
+ public:
+  // `closed` runs once, when the connection is over, never inside a call of the transport's own methods; null
+  // when it ended in good order. Streams then still open get no event. The transport must not be destroyed in
+  // it.
+  GrpcTransport(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http2Handler& handler,
+                const GrpcTransportOptions& options, Function<void(const Error*)> closed);
+
+  codec::Http2Session& session() { return session_; }
+  // Sends at the end of this turn what the session has to send. After anything that was submitted outside an
+  // event.
+  void flush();
+  // Pings a peer that is silent, as long as `on`.
+  void keep_alive(bool on);
+  // Ends the connection now; `closed` follows.
+  void abort(Error why);
+  // Inside an event: must not be destroyed now.
+  bool busy() const { return busy_ > 0; }
+
+ private:
+  void stream_data(std::string_view bytes) override;
+  void stream_end() override;
+  void stream_drained() override;
+  void stream_failed(const Error& error) override;
+
+  void write_out();
+  void finish();
+  void close(const Error* error);
+  void keepalive_fired();
+
+  io::Loop& loop_;
+  std::unique_ptr<io::Stream> stream_;
+  Duration keepalive_interval_;
+  Duration keepalive_timeout_;
+  Function<void(const Error*)> closed_;
+  codec::Http2Session session_;
+  std::unique_ptr<io::Timer> keepalive_timer_;
+  std::unique_ptr<io::Timer> linger_timer_;
+  MonotonicTime last_heard_;
+  int busy_ = 0;
+  bool pinged_ = false;
+  bool flush_scheduled_ = false;
+  bool finishing_ = false;  // all is said; waits for the last bytes to leave
+  bool over_ = false;
+  Anchor anchor_;
+};
+
+}  // namespace weft::http
