@@ -134,10 +134,12 @@ bool offer_alpn(SSL* ssl, const std::vector<std::string>& names) {
 }  // namespace
 
 Error tls_error() {
-  const std::uint32_t code = ERR_peek_error();
+  // The TLS layer's own reason may stand behind that of the cipher below it.
+  std::uint32_t code = ERR_get_error();
+  while (code != 0 && ERR_GET_LIB(code) != ERR_LIB_SSL) code = ERR_get_error();
   ERR_clear_error();
   const int reason = ERR_GET_REASON(code);
-  if (code == 0 || ERR_GET_LIB(code) != ERR_LIB_SSL) return Error{Code::closed, "TLS: the connection broke"};
+  if (code == 0) return Error{Code::closed, "TLS: the connection broke"};
   if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255) {
     return Error{Code::refused, str_cat("the peer refused: TLS alert '",
                                         SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET), "'")};

@@ -90,7 +90,8 @@ std::string TrustBundle::to_pem() const {
 
 std::optional<ChainError> verify_chain(const std::vector<Certificate>& chain, const TrustBundle& bundle,
                                        Purpose purpose, WallTime now) {
-  if (chain.empty()) return ChainError{ChainError::Kind::malformed, "peer sent no certificate, or a malformed one"};
+  if (chain.empty())
+    return ChainError{ChainError::Kind::malformed, "peer sent no certificate, or a malformed one"};
   const Certificate& leaf = chain.front();
   if (auto error = check_leaf(leaf)) return error;
 
