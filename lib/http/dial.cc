@@ -15,7 +15,8 @@ class Dial final : public io::Connecting {
       : loop_(loop), target_(std::move(target)), done_(std::move(done)) {
     io::ConnectOptions options;
     options.timeout = target_.connect_timeout;
-    connecting_ = loop_.connect(target_.address, options, anchor_.guard([this](auto stream) { connected(std::move(stream)); }));
+    connecting_ = loop_.connect(target_.address, options,
+                                anchor_.guard([this](auto stream) { connected(std::move(stream)); }));
   }
 
  private:
@@ -26,8 +27,9 @@ class Dial final : public io::Connecting {
     options.server_name = target_.server_name;
     options.alpn = target_.alpn;
     options.timeout = target_.handshake_timeout;
-    handshake_ = tls::handshake_client(loop_, *std::move(stream), target_.context, std::move(options),
-                                       anchor_.guard([this](auto secured) { secured_done(std::move(secured)); }));
+    handshake_ =
+        tls::handshake_client(loop_, *std::move(stream), target_.context, std::move(options),
+                              anchor_.guard([this](auto secured) { secured_done(std::move(secured)); }));
   }
 
   void secured_done(Result<std::unique_ptr<tls::TlsStream>> secured) {
@@ -49,7 +51,8 @@ class DialHost final : public io::Connecting {
  public:
   DialHost(io::Loop& loop, io::Resolver& resolver, std::string host, DialTarget target, DialDone done)
       : loop_(loop), host_(std::move(host)), target_(std::move(target)), done_(std::move(done)) {
-    query_ = resolver.resolve(host_, anchor_.guard([this](auto addresses) { resolved(std::move(addresses)); }));
+    query_ =
+        resolver.resolve(host_, anchor_.guard([this](auto addresses) { resolved(std::move(addresses)); }));
   }
 
  private:
@@ -65,16 +68,16 @@ class DialHost final : public io::Connecting {
     left_.pop_front();
     loop_.delete_later(std::move(attempt_));
     attempt_ = dial(loop_, target_, anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
-                      if (!stream) return try_next(std::move(stream).error());
-                      done_(std::move(stream));
-                    }));
+      if (!stream) return try_next(std::move(stream).error());
+      done_(std::move(stream));
+    }));
   }
 
   io::Loop& loop_;
   std::string host_;
   DialTarget target_;
   DialDone done_;
-  std::unique_ptr<io::Connecting> query_;
+  std::unique_ptr<io::Resolving> query_;
   std::deque<IpAddress> left_;
   std::unique_ptr<io::Connecting> attempt_;
   Anchor anchor_;
@@ -86,8 +89,8 @@ std::unique_ptr<io::Connecting> dial(io::Loop& loop, DialTarget target, DialDone
   return std::make_unique<Dial>(loop, std::move(target), std::move(done));
 }
 
-std::unique_ptr<io::Connecting> dial_host(io::Loop& loop, io::Resolver& resolver, std::string host, DialTarget target,
-                                          DialDone done) {
+std::unique_ptr<io::Connecting> dial_host(io::Loop& loop, io::Resolver& resolver, std::string host,
+                                          DialTarget target, DialDone done) {
   return std::make_unique<DialHost>(loop, resolver, std::move(host), std::move(target), std::move(done));
 }
 

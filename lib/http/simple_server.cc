@@ -23,7 +23,8 @@ class SimpleServer::Connection final : ServerConnectionHandler, ServerExchangeHa
   }
 
  private:
-  ServerExchangeHandler& request_begins(ServerExchange& exchange, codec::RequestHead&& head, bool end) override {
+  ServerExchangeHandler& request_begins(ServerExchange& exchange, codec::RequestHead&& head,
+                                        bool end) override {
     exchange_ = &exchange;
     request_.head = std::move(head);
     request_.body.clear();
@@ -34,7 +35,8 @@ class SimpleServer::Connection final : ServerConnectionHandler, ServerExchangeHa
     if (!exchange_) return;
     if (request_.body.size() + bytes.size() > server_.body_bytes_max_) {
       exchange_->close_after();
-      return reply(SimpleReply{413, str_cat("the body is longer than ", server_.body_bytes_max_, " bytes\n"), {}, {}});
+      return reply(
+          SimpleReply{413, str_cat("the body is longer than ", server_.body_bytes_max_, " bytes\n"), {}, {}});
     }
     request_.body.append(bytes);
   }
@@ -81,9 +83,9 @@ SimpleServer::~SimpleServer() = default;
 Status SimpleServer::listen(const Address& address) {
   io::ListenOptions options;
   options.only_v6 = address.ip.is_v6();
-  auto listener = loop_.listen(address, options, anchor_.guard([this](std::unique_ptr<io::Stream> stream) {
-    accept(std::move(stream));
-  }));
+  auto listener =
+      loop_.listen(address, options,
+                   anchor_.guard([this](std::unique_ptr<io::Stream> stream) { accept(std::move(stream)); }));
   if (!listener) return fail(listener.error());
   listeners_.push_back(*std::move(listener));
   return {};

@@ -1,6 +1,6 @@
-// A small HTTP server for what a process says of itself: metrics, admin, readiness, webhooks. Whole requests in,
-// whole replies out, bodies bounded. Plaintext on a listener of its own, or on ready streams (TLS) handed to it.
-// Lives on its loop's thread; its owner destroys it after the last accepted stream may go.
+// A small HTTP server for what a process says of itself: metrics, admin, readiness, webhooks. Whole requests
+// in, whole replies out, bodies bounded. Plaintext on a listener of its own, or on ready streams (TLS) handed
+// to it. Lives on its loop's thread; its owner destroys it after the last accepted stream may go.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,8 @@ struct SimpleReply {
 
 class SimpleServer {
  public:
-  // Owed exactly once per request, now or later on the same thread; after the caller went away it does nothing.
+  // Owed exactly once per request, now or later on the same thread; after the caller went away it does
+  // nothing.
   using Respond = Function<void(SimpleReply)>;
   using Handle = Function<void(const SimpleRequest& request, Respond respond)>;
 

@@ -1,0 +1,173 @@
+#include "http/pool.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace weft::http {
+
+struct PooledConnection final : ClientConnectionHandler {
+  PooledConnection(Pool& owner, std::string_view its_key) : pool(owner), key(its_key) {}
+
+  void connection_available() override {
+    if (!leased) pool.became_available(*this);
+  }
+  void connection_closed(const Error*) override { pool.closed(*this); }
+
+  Pool& pool;
+  std::string key;
+  bool leased = true;
+  bool idle = false;     // in Pool::idle_
+  bool retired = false;  // closes when it comes back
+  bool gone = false;     // closed while leased
+  bool reused = false;
+  std::unique_ptr<ClientConnection> connection;
+  std::unique_ptr<io::Timer> expiry;
+  Anchor anchor;
+};
+
+Lease::~Lease() {
+  if (pooled_) pooled_->pool.released(*pooled_);
+}
+
+ClientConnection& Lease::connection() const { return *pooled_->connection; }
+
+bool Lease::reused() const { return pooled_->reused; }
+
+class Pool::Request final : public PoolRequest {
+ public:
+  Request(Pool& pool, std::string_view key, Done done) : pool_(pool), key_(key), done_(std::move(done)) {}
+  ~Request() override {
+    if (connecting_) --pool_.connecting_;
+    // Found but not handed over: it goes back.
+    if (found_) Lease(*found_);
+  }
+
+  void give(PooledConnection& found) {
+    found_ = &found;
+    pool_.loop_.defer(anchor_.guard([this] { done_(Lease(*std::exchange(found_, nullptr))); }));
+  }
+  void refuse(Error error) {
+    pool_.loop_.defer(anchor_.guard([this, error = std::move(error)] { done_(fail(error)); }));
+  }
+  void connect(const Connect& connect) {
+    ++pool_.connecting_;
+    connecting_ = true;
+    attempt_ = connect(anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
+      connecting_ = false;
+      --pool_.connecting_;
+      if (!stream) return done_(fail(stream.error()));
+      done_(Lease(pool_.add(key_, *std::move(stream))));
+    }));
+  }
+
+ private:
+  Pool& pool_;
+  std::string key_;
+  Done done_;
+  PooledConnection* found_ = nullptr;
+  bool connecting_ = false;
+  std::unique_ptr<io::Connecting> attempt_;
+  Anchor anchor_;
+};
+
+Pool::Pool(io::Loop& loop, PoolOptions options) : loop_(loop), options_(options) {}
+
+Pool::~Pool() = default;
+
+std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, const Connect& connect, Done done) {
+  auto request = std::make_unique<Request>(*this, key, std::move(done));
+  if (PooledConnection* const found = take_idle(key)) {
+    request->give(*found);
+  } else if (connections_.size() + connecting_ >= options_.connections_max) {
+    request->refuse(
+        Error{Code::limit, str_cat("the pool holds ", connections_.size(), " connections, its limit")});
+  } else {
+    request->connect(connect);
+  }
+  return request;
+}
+
+PooledConnection* Pool::take_idle(std::string_view key) {
+  const auto found = idle_.find(std::string(key));
+  if (found == idle_.end()) return nullptr;
+  while (!found->second.empty()) {
+    PooledConnection& pooled = *found->second.back();
+    found->second.pop_back();
+    pooled.idle = false;
+    pooled.expiry->stop();
+    if (pooled.connection->available()) {
+      pooled.leased = pooled.reused = true;
+      return &pooled;
+    }
+    // The peer closed it meanwhile; connection_closed takes it away.
+    pooled.connection->drain();
+  }
+  return nullptr;
+}
+
+PooledConnection& Pool::add(std::string_view key, std::unique_ptr<io::Stream> stream) {
+  auto owned = std::make_unique<PooledConnection>(*this, key);
+  PooledConnection& pooled = *owned;
+  pooled.connection = make_http1_client_connection(loop_, std::move(stream), pooled, options_.client);
+  pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
+    pooled.pool.forget_idle(pooled);
+    pooled.connection->drain();
+  }));
+  connections_.emplace(&pooled, std::move(owned));
+  return pooled;
+}
+
+void Pool::released(PooledConnection& pooled) {
+  pooled.leased = false;
+  if (pooled.gone) return remove(pooled);
+  if (pooled.connection->idle()) became_available(pooled);
+}
+
+void Pool::became_available(PooledConnection& pooled) {
+  if (pooled.idle || pooled.gone) return;
+  if (pooled.retired || !pooled.connection->available()) return pooled.connection->drain();
+  pooled.idle = true;
+  idle_[pooled.key].push_back(&pooled);
+  pooled.expiry->start(pooled.connection->idle_limit(options_.idle_timeout));
+}
+
+void Pool::forget_idle(PooledConnection& pooled) {
+  if (!std::exchange(pooled.idle, false)) return;
+  const auto found = idle_.find(pooled.key);
+  std::erase(found->second, &pooled);
+  if (found->second.empty()) idle_.erase(found);
+}
+
+void Pool::closed(PooledConnection& pooled) {
+  forget_idle(pooled);
+  pooled.gone = true;
+  // A lease that still points at it takes it away when it is dropped.
+  if (!pooled.leased) remove(pooled);
+}
+
+void Pool::remove(PooledConnection& pooled) {
+  auto node = connections_.extract(&pooled);
+  WEFT_CHECK(!node.empty());
+  loop_.delete_later(std::move(node.mapped()));
+}
+
+void Pool::retire_all() {
+  for (const auto& [key, pooled] : connections_) {
+    pooled->retired = true;
+    if (!pooled->idle) continue;
+    pooled->idle = false;
+    pooled->expiry->stop();
+    pooled->connection->drain();
+  }
+  idle_.clear();
+}
+
+std::size_t Pool::idle_connections() const {
+  std::size_t count = 0;
+  for (const auto& [key, idle] : idle_) count += idle.size();
+  return count;
+}
+
+}  // namespace weft::http
