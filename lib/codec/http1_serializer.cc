@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "codec/http1_scan.h"
 
 namespace weft::codec {
@@ -37,8 +38,31 @@ void append_target(std::string& out, std::string_view target) {
   }
 }
 
+// Whether the field is the connection's own affair, or frames the message.
+bool is_left_out(std::string_view name, const Http1Write& options) {
+  switch (name.size()) {
+    case 4:
+      return equals_ignore_case(name, "host");
+    case 7:
+      return !options.keep_upgrade && equals_ignore_case(name, "upgrade");
+    case 10:
+      return equals_ignore_case(name, "connection") || equals_ignore_case(name, "keep-alive");
+    case 14:
+      return options.length != Http1Write::Length::as_it_is && equals_ignore_case(name, "content-length");
+    case 16:
+      return equals_ignore_case(name, "proxy-connection");
+    case 17:
+      return equals_ignore_case(name, "transfer-encoding");
+    default:
+      return false;
+  }
+}
+
 void append_fields(std::string& out, const Headers& headers, const Http1Write& options) {
-  for (const Header& field : headers.fields()) append_field(out, field.name, field.value);
+  for (const Header& field : headers.fields()) {
+    if (!is_left_out(field.name, options)) append_field(out, field.name, field.value);
+  }
+  if (options.length == Http1Write::Length::zero) out.append("Content-Length: 0\r\n");
   if (options.chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (!options.connection.empty()) append_field(out, "Connection", options.connection);
   out.append("\r\n");
@@ -72,8 +96,7 @@ void append_chunk_line(std::string& out, std::size_t bytes) {
 
 void append_last_chunk(std::string& out, const Headers& trailers) {
   out.append("0\r\n");
-  for (const Header& field : trailers.fields()) append_field(out, field.name, field.value);
-  out.append("\r\n");
+  append_fields(out, trailers, {.length = Http1Write::Length::drop});
 }
 
 std::string_view reason_phrase(int status) {

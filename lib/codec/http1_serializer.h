@@ -1,10 +1,10 @@
-// HTTP/1.1 messages into bytes, header order and case preserved. Pure; the caller decides the framing and
-// leaves Connection, Transfer-Encoding and Host out of the fields: they are written from the arguments.
-// Fields that could break the framing (CR, LF, NUL in a name or value) abort: they come from a parser that
-// refuses them, or from ourselves.
+// HTTP/1.1 messages into bytes, header order and case preserved. Pure; the caller decides the framing. Fields
+// that concern the connection (Host, Connection, Keep-Alive, Transfer-Encoding, …) are left out and written
+// from the arguments instead. CR, LF and NUL in a value become spaces; a name must be a token (checked).
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,8 +13,11 @@
 namespace weft::codec {
 
 struct Http1Write {
-  bool chunked = false;         // adds `Transfer-Encoding: chunked`
-  std::string_view connection;  // value of the Connection field; none when empty
+  enum class Length : std::uint8_t { as_it_is, drop, zero };
+  bool chunked = false;              // adds `Transfer-Encoding: chunked`
+  std::string_view connection;       // value of the Connection field; none when empty
+  bool keep_upgrade = false;         // the Upgrade field stays
+  Length length = Length::as_it_is;  // what becomes of Content-Length
 };
 
 // "METHOD target HTTP/1.1" with Host first. `target` is written as it is; for CONNECT it is the authority.

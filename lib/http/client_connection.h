@@ -43,7 +43,7 @@ class ClientConnection {
   virtual void drain() = 0;
   // Ends at once: exchanges abort with `why`, then connection_closed follows.
   virtual void close(const Error& why) = 0;
-  virtual io::Stream& stream() = 0;
+  virtual io::Stream& stream() = 0;  // until connection_closed
 };
 
 struct ClientOptions {

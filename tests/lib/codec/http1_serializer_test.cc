@@ -39,6 +39,25 @@ TEST(Http1Serializer, WritesResponsesWithARegisteredReason) {
   EXPECT_EQ(out, "HTTP/1.1 299 Quite Fine\r\nConnection: keep-alive\r\n\r\n");
 }
 
+TEST(Http1Serializer, LeavesOutWhatConcernsTheConnection) {
+  ResponseHead head;
+  head.status = 200;
+  for (const char* name : {"Host", "CONNECTION", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding",
+                           "Upgrade", "Content-Length", "Kept"}) {
+    head.headers.add(name, "1");
+  }
+  std::string out;
+  append_response_head(out, head, {.length = Http1Write::Length::zero});
+  EXPECT_EQ(out, "HTTP/1.1 200 OK\r\nKept: 1\r\nContent-Length: 0\r\n\r\n");
+  out.clear();
+  append_response_head(out, head, {.connection = "upgrade", .keep_upgrade = true});
+  EXPECT_EQ(out,
+            "HTTP/1.1 200 OK\r\nUpgrade: 1\r\nContent-Length: 1\r\nKept: 1\r\nConnection: upgrade\r\n\r\n");
+  out.clear();
+  append_last_chunk(out, head.headers);
+  EXPECT_EQ(out, "0\r\nKept: 1\r\n\r\n");
+}
+
 TEST(Http1Serializer, LetsNoValueEndALine) {
   RequestHead head = request();
   head.target = "/a b\r\nX: y\x7f\xc3";
