@@ -1,0 +1,16 @@
+// What the admin port shows, as JSON: configuration, endpoints, certificates (never keys). Pure.
+#pragma once
+
+#include <string>
+
+#include "kube/workload_identity.h"
+#include "sidecar/config_store.h"
+
+namespace weft::sidecar {
+
+std::string config_view(const ConfigStore& store);
+std::string endpoints_view(const Config& config);
+// [{"spiffe_id": …, "not_before": …, "not_after": …, "serial": …, "roots": […]}]; empty before the first.
+std::string certificates_view(const kube::WorkloadCredentials& credentials);
+
+}  // namespace weft::sidecar

@@ -1,0 +1,92 @@
+#include "sidecar/destination.h"
+
+#include "base/text.h"
+#include "policy/path.h"
+#include "sidecar/inbound_gate.h"
+
+namespace weft::sidecar {
+
+const Destination& Router::resolve() {
+  if (resolved_with_ != context_.config) {
+    resolved_with_ = context_.config;
+    destination_ = find();
+  }
+  return destination_;
+}
+
+Destination Router::find() const {
+  Destination destination;
+  const policy::AddressOwner* owner = context_.config->owner(address_);
+  if (!owner) return destination;
+  switch (owner->kind) {
+    case policy::AddressOwner::Kind::service:
+      destination.service = context_.config->service(owner->service);
+      if (!destination.service) return destination;
+      destination.kind = Destination::Kind::service;
+      destination.protocol = destination.service->config().protocol;
+      return destination;
+    case policy::AddressOwner::Kind::pod:
+      return to_pod(*owner);
+    case policy::AddressOwner::Kind::unknown_inside:
+      destination.kind = Destination::Kind::refused;
+      destination.reason = "unknown-destination";
+      return destination;
+    case policy::AddressOwner::Kind::unknown_outside:
+      destination.kind = context_.settings.outbound_policy == OutboundPolicy::allow_any
+                             ? Destination::Kind::passthrough
+                             : Destination::Kind::refused;
+      destination.reason = "registry-only";
+      return destination;
+  }
+  return destination;
+}
+
+// A pod called by its own address: one endpoint, under the policy of a Service that selects it.
+Destination Router::to_pod(const policy::AddressOwner& owner) const {
+  policy::Service service;
+  if (const auto governing = context_.config->service(owner.pod_service)) service = governing->config();
+  service.name = owner.pod_service.empty() ? owner.pod.workload : owner.pod_service;
+  service.addresses.clear();
+  service.routes.clear();
+  service.canary.clear();
+  service.endpoints = {owner.pod};
+  Destination destination;
+  destination.kind = Destination::Kind::service;
+  destination.protocol = owner.protocol;
+  destination.service = make_service_state(std::move(service), context_.endpoints, nullptr);
+  return destination;
+}
+
+Destination Router::without_answer() const {
+  Destination destination;
+  destination.reason = "no-config";
+  destination.kind = Destination::Kind::refused;
+  // Inside the mesh's own ranges, plaintext is never a fall back.
+  for (const Cidr& cidr : context_.settings.mesh_cidrs) {
+    if (cidr.contains(address_.ip)) return destination;
+  }
+  if (context_.settings.outbound_policy == OutboundPolicy::allow_any)
+    destination.kind = Destination::Kind::passthrough;
+  return destination;
+}
+
+Admission OutboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
+  policy::NormalTarget target = policy::normalise_target(std::move(head.target));
+  record.path = target.path();
+  head.target = std::move(target.target);
+  head.headers.remove_prefix("x-weft-");
+  if (context_.credentials)
+    record.peers.source_identity = context_.credentials->client->svid()->id.to_string();
+  const Destination& destination = router_.resolve();
+  Admission admission;
+  if (destination.kind != Destination::Kind::service) {
+    admission.reply =
+        LocalReply{503, "no-config", str_cat("nothing is known of ", router_.address().to_string()), {}};
+    return admission;
+  }
+  admission.service = destination.service;
+  record.peers.service = destination.service->config().name;
+  return admission;
+}
+
+}  // namespace weft::sidecar

@@ -1,0 +1,131 @@
+// One HTTP request on its way: from a downstream exchange to an endpoint of a Service, with tries, time-outs
+// and back-pressure, and the response back. The same for both directions; what differs (routing,
+// authorisation) has been decided by the Gate that admitted it. Owned by its HttpDownstream, on the worker's
+// thread.
+//
+//   waiting (for the route's endpoint) → connecting → sending/receiving → finished
+//        ↑______________ backing_off ______________|
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/callback.h"
+#include "http/exchange.h"
+#include "http/pool.h"
+#include "policy/balance.h"
+#include "policy/endpoint_state.h"
+#include "policy/retry.h"
+#include "policy/route.h"
+#include "sidecar/gate.h"
+#include "sidecar/records.h"
+#include "sidecar/worker_context.h"
+
+namespace weft::sidecar {
+
+class Exchange;
+
+class ExchangeOwner {
+ public:
+  // The exchange is over and reported; the owner deletes it (delete_later).
+  virtual void exchange_over(Exchange& exchange) = 0;
+
+ protected:
+  ~ExchangeOwner() = default;
+};
+
+class Exchange final : public http::ServerExchangeHandler {
+ public:
+  // `end`: the request has no body. Begins at once.
+  Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExchange& downstream,
+           codec::RequestHead head, bool end, Admission admission, RequestRecord record);
+  ~Exchange();
+
+ private:
+  enum class State { connecting, active, backing_off, finished };
+
+  // ServerExchangeHandler
+  void request_body(std::string_view bytes) override;
+  void request_end(const codec::Headers& trailers) override;
+  void response_drained() override;
+  void exchange_finished() override;
+  void exchange_aborted(const Error& error) override;
+  // The upstream's events, under names of their own.
+  struct UpstreamSide final : http::ClientExchangeHandler {
+    explicit UpstreamSide(Exchange& owner) : exchange(owner) {}
+    void response_head(codec::ResponseHead&& head, bool end) override {
+      exchange.response_head(std::move(head), end);
+    }
+    void response_body(std::string_view bytes) override { exchange.response_body(bytes); }
+    void response_end(const codec::Headers& trailers) override { exchange.response_end(trailers); }
+    void request_drained() override { exchange.request_drained(); }
+    void exchange_finished() override { exchange.upstream_finished(); }
+    void exchange_aborted(const Error& error, http::Delivery delivery) override {
+      exchange.upstream_aborted(error, delivery);
+    }
+    Exchange& exchange;
+  };
+  void response_head(codec::ResponseHead&& head, bool end);
+  void response_body(std::string_view bytes);
+  void response_end(const codec::Headers& trailers);
+  void request_drained();
+  void upstream_finished();
+  void upstream_aborted(const Error& error, http::Delivery delivery);
+
+  void begin_try();
+  bool hand_over_to_own_pod();
+  void acquired(Result<http::Lease> lease);
+  void send_request();
+  void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,
+                  const LocalReply& otherwise);
+  bool try_again(const policy::TryOutcome& outcome, std::string_view outcome_text);
+  void end_try_record(std::string_view outcome);
+  void drop_upstream();
+  void deliver_head(codec::ResponseHead&& head, bool end);
+  void clean_response(codec::ResponseHead& head) const;
+  void refuse(const LocalReply& reply);
+  void timed_out();
+  void per_try_timed_out();
+  void over();
+
+  WorkerContext& context_;
+  ExchangeOwner& owner_;
+  http::ServerExchange* downstream_;  // null once it has finished or aborted
+  codec::RequestHead head_;
+  Admission admission_;
+  RequestRecord record_;
+  MonotonicTime started_;
+  State state_ = State::connecting;
+
+  // Request body: what may have to be sent again, up to limits::retry_buffer_bytes_max.
+  std::string replay_;
+  bool replayable_ = true;
+  bool request_ended_ = false;
+  bool bodyless_ = false;
+  codec::Headers request_trailers_;
+
+  // The present try.
+  policy::RouteChoice route_;
+  policy::TriedEndpoints tried_;
+  std::optional<policy::EndpointChoice> endpoint_;
+  policy::ActiveRequest active_;
+  std::unique_ptr<http::PoolRequest> acquiring_;
+  std::optional<http::Lease> lease_;
+  http::ClientExchange* upstream_ = nullptr;
+  UpstreamSide upstream_side_{*this};
+  bool upstream_meshed_ = false;
+  bool upgrading_ = false;
+  MonotonicTime try_started_;
+
+  policy::BudgetUse budget_;
+  policy::RetryState retry_;
+  bool response_started_ = false;
+  bool response_ended_ = false;
+  std::unique_ptr<io::Timer> timeout_;
+  std::unique_ptr<io::Timer> per_try_timeout_;
+  std::unique_ptr<io::Timer> back_off_;
+  Anchor anchor_;
+};
+
+}  // namespace weft::sidecar

@@ -1,0 +1,28 @@
+// Decides, for each request of a downstream HTTP connection, whether it passes and where it goes.
+// OutboundGate routes, InboundGate authorises; both bring the head into the form in which it is forwarded.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "codec/message.h"
+#include "sidecar/local_reply.h"
+#include "sidecar/records.h"
+#include "sidecar/service_state.h"
+
+namespace weft::sidecar {
+
+struct Admission {
+  std::shared_ptr<const ServiceState> service;  // where it goes; null with a reply
+  std::optional<LocalReply> reply;              // refused: what to say
+};
+
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  // May change `head` (normal path, headers stripped and added) and fills what it knows of `record`.
+  virtual Admission admit(codec::RequestHead& head, RequestRecord& record) = 0;
+};
+
+}  // namespace weft::sidecar

@@ -1,0 +1,115 @@
+#include "sidecar/http_downstream.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "sidecar/telemetry.h"
+
+namespace weft::sidecar {
+namespace {
+
+std::string protocol_name(codec::Version version) {
+  switch (version) {
+    case codec::Version::http10:
+      return "HTTP/1.0";
+    case codec::Version::http11:
+      return "HTTP/1.1";
+    case codec::Version::http2:
+      return "HTTP/2";
+  }
+  return "HTTP/1.1";
+}
+
+template <class T>
+std::unique_ptr<T> take(std::vector<std::unique_ptr<T>>& owned, T& wanted) {
+  const auto found =
+      std::find_if(owned.begin(), owned.end(), [&](const auto& item) { return item.get() == &wanted; });
+  std::unique_ptr<T> taken = std::move(*found);
+  owned.erase(found);
+  return taken;
+}
+
+}  // namespace
+
+// A request that the gate turned away: answered at once, its body not read.
+class HttpDownstream::Refused final : public http::ServerExchangeHandler {
+ public:
+  Refused(HttpDownstream& owner, http::ServerExchange& exchange, const codec::RequestHead& head, bool end,
+          const LocalReply& reply, RequestRecord record)
+      : owner_(owner), record_(std::move(record)), started_(owner.context_.loop.now()) {
+    record_.status = reply.status;
+    record_.reason = reply.reason;
+    if (!end) exchange.close_after();
+    send_local_reply(exchange, head, reply);
+  }
+
+ private:
+  void request_body(std::string_view) override {}
+  void request_end(const codec::Headers&) override {}
+  void response_drained() override {}
+  void exchange_finished() override { over(); }
+  void exchange_aborted(const Error&) override { over(); }
+  void over() {
+    record_.duration = owner_.context_.loop.now() - started_;
+    owner_.context_.telemetry.request_done(record_);
+    owner_.refused_over(*this);
+  }
+
+  HttpDownstream& owner_;
+  RequestRecord record_;
+  MonotonicTime started_;
+};
+
+HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, std::unique_ptr<io::Stream> stream,
+                               std::string already_read, PeersRecord peers, Function<void()> closed)
+    : context_(context), gate_(gate), peers_(std::move(peers)), closed_(std::move(closed)) {
+  http::ServerOptions options;
+  options.refusals = this;
+  connection_ = http::make_http1_server_connection(context.loop, std::move(stream), *this, options,
+                                                   std::move(already_read));
+}
+
+HttpDownstream::~HttpDownstream() = default;
+
+http::ServerExchangeHandler& HttpDownstream::request_begins(http::ServerExchange& exchange,
+                                                            codec::RequestHead&& head, bool end) {
+  RequestRecord record;
+  record.peers = peers_;
+  record.started = context_.loop.wall_now();
+  record.method = head.method;
+  record.authority = head.authority;
+  record.protocol = protocol_name(head.version);
+  record.grpc = is_grpc(head.headers);
+  record.request_id = head.headers.get("x-request-id").value_or("");
+  Admission admission = gate_.admit(head, record);
+  if (admission.reply) {
+    refused_.push_back(
+        std::make_unique<Refused>(*this, exchange, head, end, *admission.reply, std::move(record)));
+    return *refused_.back();
+  }
+  ExchangeOwner& owner = *this;
+  exchanges_.push_back(std::make_unique<Exchange>(context_, owner, exchange, std::move(head), end,
+                                                  std::move(admission), std::move(record)));
+  return *exchanges_.back();
+}
+
+void HttpDownstream::request_refused(const codec::Http1Error& error, codec::ResponseHead& reply) {
+  reply.headers.set("x-weft-error", "bad-request");
+  RequestRecord record;
+  record.peers = peers_;
+  record.started = context_.loop.wall_now();
+  record.status = reply.status;
+  record.reason = str_cat("bad-request: ", error.message);
+  record.protocol = "HTTP/1.1";
+  context_.telemetry.request_done(record);
+}
+
+void HttpDownstream::exchange_over(Exchange& exchange) {
+  context_.loop.delete_later(take(exchanges_, exchange));
+}
+
+void HttpDownstream::refused_over(Refused& refused) { context_.loop.delete_later(take(refused_, refused)); }
+
+void HttpDownstream::connection_closed(const Error*) { closed_(); }
+
+}  // namespace weft::sidecar

@@ -1,0 +1,47 @@
+// A downstream connection that speaks HTTP: hands each request to its Gate and makes an Exchange of it. Owned
+// by the outbound or inbound connection that found out that it is HTTP; lives on the worker's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/callback.h"
+#include "http/server_connection.h"
+#include "sidecar/exchange.h"
+#include "sidecar/gate.h"
+#include "sidecar/records.h"
+#include "sidecar/worker_context.h"
+
+namespace weft::sidecar {
+
+class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler, ExchangeOwner {
+ public:
+  // `gate` outlives this. `closed` runs once, when the connection is over; its owner then deletes this.
+  HttpDownstream(WorkerContext& context, Gate& gate, std::unique_ptr<io::Stream> stream,
+                 std::string already_read, PeersRecord peers, Function<void()> closed);
+  ~HttpDownstream();
+
+  void drain() { connection_->drain(); }
+  void close(const Error& why) { connection_->close(why); }
+
+ private:
+  class Refused;
+
+  http::ServerExchangeHandler& request_begins(http::ServerExchange& exchange, codec::RequestHead&& head,
+                                              bool end) override;
+  void connection_closed(const Error* error) override;
+  void request_refused(const codec::Http1Error& error, codec::ResponseHead& reply) override;
+  void exchange_over(Exchange& exchange) override;
+  void refused_over(Refused& refused);
+
+  WorkerContext& context_;
+  Gate& gate_;
+  PeersRecord peers_;
+  Function<void()> closed_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;
+  std::vector<std::unique_ptr<Refused>> refused_;
+  std::unique_ptr<http::ServerConnection> connection_;
+};
+
+}  // namespace weft::sidecar

@@ -1,0 +1,100 @@
+#include "sidecar/inbound_gate.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "policy/path.h"
+#include "tls/context.h"
+
+namespace weft::sidecar {
+namespace {
+
+constexpr std::string_view client_cert_header = "x-forwarded-client-cert";
+
+std::shared_ptr<const ServiceState> application_service(const Address& application,
+                                                        policy::EndpointRegistry& endpoints) {
+  policy::Service service;
+  service.name = str_cat("application:", application.port);
+  policy::Endpoint endpoint;
+  endpoint.address = application;
+  service.endpoints.push_back(std::move(endpoint));
+  return make_service_state(std::move(service), endpoints, nullptr);
+}
+
+LocalReply refusal(const policy::RbacDecision& decision, const Caller& caller) {
+  if (decision.reason == policy::RbacReason::unsafe_path) {
+    return LocalReply{
+        400, "unsafe-path", "the path has two readings, and rules by path govern this port", {}};
+  }
+  const std::string who = caller.identity ? caller.identity->to_string() : "an anonymous caller";
+  // Names of rules are for members of the mesh only.
+  return LocalReply{
+      403, "rbac-denied",
+      caller.identity ? str_cat(who, " may not do this: ", decision.to_string()) : "access denied",
+      caller.identity ? std::string(decision.rule) : std::string()};
+}
+
+}  // namespace
+
+Caller own_identity(const WorkerContext& context) {
+  Caller caller;
+  if (!context.credentials) return caller;
+  const auto& svid = context.credentials->client->svid();
+  caller.identity = svid->id;
+  caller.certificate_sha256 = svid->chain.front().sha256_hex();
+  return caller;
+}
+
+std::optional<LocalReply> authorise_request(const InboundState& inbound, std::uint16_t port,
+                                            const Caller& caller, codec::RequestHead& head,
+                                            RequestRecord& record) {
+  policy::NormalTarget target = policy::normalise_target(std::move(head.target));
+  const InboundState::Port& governed = inbound.port(port);
+  const policy::RbacRequest request{head.method, target.path(), target.hazard};
+  const policy::RbacDecision decision =
+      governed.rules.decide(caller.identity ? &*caller.identity : nullptr, &request);
+  record.path = target.path();
+  record.rule = decision.rule.empty() ? decision.audited : decision.rule;
+  head.target = std::move(target.target);
+  if (decision.allowed) return std::nullopt;
+  return refusal(decision, caller);
+}
+
+void announce_caller(const policy::InboundPolicy& policy, const Caller& caller, codec::RequestHead& head) {
+  head.headers.remove(client_cert_header);
+  head.headers.remove_prefix("x-weft-");
+  if (!caller.identity) return;
+  head.headers.add(client_cert_header, str_cat("By=", policy.identity, ";Hash=", caller.certificate_sha256,
+                                               ";URI=", caller.identity->to_string()));
+}
+
+InboundGate::InboundGate(WorkerContext& context, Caller caller, const Address& application)
+    : context_(context),
+      caller_(std::move(caller)),
+      application_(application),
+      service_(application_service(application, context.endpoints)) {}
+
+Admission InboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
+  const auto& inbound = context_.config->inbound;
+  Admission admission;
+  if (!inbound) {
+    admission.reply = LocalReply{503, "no-config", "this pod has no inbound policy yet", {}};
+    return admission;
+  }
+  record.peers.destination_identity = inbound->policy().identity;
+  if (caller_.identity) record.peers.source_identity = caller_.identity->to_string();
+  admission.reply = authorise_request(*inbound, application_.port, caller_, head, record);
+  if (admission.reply) {
+    log::info("request refused",
+              {{"reason", admission.reply->reason},
+               {"caller", caller_.identity ? record.peers.source_identity : record.peers.source_address},
+               {"method", head.method},
+               {"path", record.path},
+               {"rule", record.rule}});
+    return admission;
+  }
+  announce_caller(inbound->policy(), caller_, head);
+  admission.service = service_;
+  return admission;
+}
+
+}  // namespace weft::sidecar

@@ -1,0 +1,26 @@
+// Replies that weft makes itself. Each carries `x-weft-error: <reason>`; for gRPC it is a trailers-only reply
+// with the matching grpc-status. Reasons are listed in docs/configuration.md.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "codec/message.h"
+#include "http/exchange.h"
+
+namespace weft::sidecar {
+
+struct LocalReply {
+  int status = 503;
+  std::string reason;  // "no-healthy-upstream"
+  std::string text;    // one sentence for people
+  std::string rule;    // RBAC: the rule that decided, as x-weft-rule; may be empty
+};
+
+bool is_grpc(const codec::Headers& headers);
+
+// Sends head, body and end.
+void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& request,
+                      const LocalReply& reply);
+
+}  // namespace weft::sidecar

@@ -1,0 +1,22 @@
+// Where a worker's connections report what became of them: to the metrics and to the access log. One per
+// worker, on its thread.
+#pragma once
+
+#include <string_view>
+
+#include "sidecar/records.h"
+
+namespace weft::sidecar {
+
+class Telemetry {
+ public:
+  virtual ~Telemetry() = default;
+  virtual void request_done(const RequestRecord& record) = 0;
+  virtual void connection_opened(Direction direction) = 0;
+  virtual void connection_done(const ConnectionRecord& record) = 0;
+  // A connection that was refused before it became anything: by reason.
+  virtual void connection_refused(Direction direction, std::string_view reason) = 0;
+  virtual void endpoint_ejected(std::string_view endpoint) = 0;
+};
+
+}  // namespace weft::sidecar

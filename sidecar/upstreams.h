@@ -1,0 +1,42 @@
+// A worker's way to its upstreams: connections to one endpoint, encrypted where it is meshed. HTTP/1
+// connections are pooled; tunnels get a stream of their own. Lives on the worker's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/address.h"
+#include "base/callback.h"
+#include "http/pool.h"
+#include "io/loop.h"
+#include "sidecar/worker_context.h"
+
+namespace weft::sidecar {
+
+// What a connection is made to. Two requests may share one only if all of it is equal.
+struct UpstreamTarget {
+  Address address;
+  std::string identity;  // SPIFFE id to demand; empty: plaintext
+};
+
+class Upstreams {
+ public:
+  explicit Upstreams(WorkerContext& context) : context_(context), pool_(context.loop) {}
+
+  using StreamDone = Function<void(Result<std::unique_ptr<io::Stream>>)>;
+  // A stream for opaque TCP, as io::Loop::connect; with an identity it is mesh TLS, ALPN weft-tcp.
+  [[nodiscard]] std::unique_ptr<io::Connecting> connect_tunnel(const UpstreamTarget& target, StreamDone done);
+  // A pooled connection for one request, as http::Pool::acquire; with an identity ALPN is weft-http/1.1.
+  [[nodiscard]] std::unique_ptr<http::PoolRequest> acquire(const UpstreamTarget& target,
+                                                           http::Pool::Done done);
+  // Connections made with the old credentials finish what they carry and go.
+  void credentials_changed() { pool_.retire_all(); }
+
+ private:
+  std::unique_ptr<io::Connecting> connect(const UpstreamTarget& target, std::string alpn, StreamDone done);
+
+  WorkerContext& context_;
+  http::Pool pool_;
+};
+
+}  // namespace weft::sidecar

@@ -1,0 +1,49 @@
+// What everything on one worker thread shares: its loop, the present configuration and credentials, its pool
+// of upstream connections, and where it reports. Owned by the Worker; borrowed by its connections, which it
+// outlives.
+#pragma once
+
+#include <memory>
+
+#include "base/callback.h"
+#include "base/random.h"
+#include "io/loop.h"
+#include "policy/endpoint_state.h"
+#include "sidecar/config_store.h"
+#include "sidecar/settings.h"
+#include "tls/context.h"
+
+namespace weft::sidecar {
+
+class Telemetry;
+class Upstreams;
+
+// The pod's certificate, ready for use. Immutable; shared by all workers, replaced at every renewal.
+struct Credentials {
+  std::shared_ptr<const tls::Context> client;
+  std::shared_ptr<const tls::Context> server;
+};
+
+struct WorkerContext {
+  io::Loop& loop;
+  Random& random;
+  const Settings& settings;
+  policy::EndpointRegistry& endpoints;
+  Telemetry& telemetry;
+  // Hands a question for discovery to the control thread.
+  Function<void(const Address&)> ask_owner;
+
+  std::shared_ptr<const Config> config;            // never null
+  std::shared_ptr<const Credentials> credentials;  // null before the first certificate
+  Upstreams* upstreams = nullptr;
+  bool draining_inbound = false;  // new requests are answered, and told to go elsewhere
+
+  bool is_own_pod(const IpAddress& ip) const {
+    for (const IpAddress& own : settings.pod_ips) {
+      if (own == ip) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace weft::sidecar
