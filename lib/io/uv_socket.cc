@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "io/descriptor.h"
 #include "io/uv_error.h"
 #include "io/uv_handle.h"
 #include "io/uv_stream.h"
@@ -28,22 +29,6 @@ constexpr auto descriptor_pause_ms = 100;
 constexpr int keep_alive_idle_seconds = 60;
 constexpr int keep_alive_interval_seconds = 15;
 constexpr int keep_alive_probes = 4;
-
-// A descriptor until it is handed on.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 bool set_option(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
@@ -106,17 +91,13 @@ class UvListener final : public Listener {
         accepted_(std::move(accepted)),
         rest_(loop.make_timer([this] { listen(); })) {}
 
-  // The descriptor lives as long as the poll handle may look at it: closed behind it.
-  ~UvListener() override {
-    poll_.close();
-    if (socket_ >= 0) ::close(socket_);
-  }
+  ~UvListener() override { poll_.close(); }  // before the descriptor that it watches
 
   Status open(Descriptor socket) {
     const int status =
         poll_.open(this, [&](uv_poll_t* poll) { return uv_poll_init(loop_.raw(), poll, socket.get()); });
     if (status < 0) return fail(system_error(status, "watch the listener"));
-    socket_ = socket.release();
+    socket_ = std::move(socket);
     listen();
     return {};
   }
@@ -145,7 +126,7 @@ class UvListener final : public Listener {
       sockaddr_storage storage{};
       socklen_t length = sizeof storage;
       auto* const address = reinterpret_cast<sockaddr*>(&storage);
-      const int fd = accept4(socket_, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd = accept4(socket_.get(), address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) {
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK) rest(errno);
@@ -173,8 +154,8 @@ class UvListener final : public Listener {
   SocketFile file_;
   Function<void(std::unique_ptr<Stream>)> accepted_;
   std::unique_ptr<Timer> rest_;
+  Descriptor socket_;
   UvHandle<uv_poll_t> poll_;
-  int socket_ = -1;
   bool resting_ = false;
 };
 

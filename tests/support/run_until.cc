@@ -18,7 +18,8 @@ bool run_until(io::UvLoop& loop, const Function<bool()>& done, Duration limit) {
 }
 
 void run_for(io::UvLoop& loop, Duration time) {
-  run_until(loop, [] { return false; }, time);
+  run_until(
+      loop, [] { return false; }, time);
 }
 
 }  // namespace weft::test
