@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace weft::testing_support {
+namespace weft::test {
 
 inline std::string read_golden(const std::string& name) {
   std::ifstream file(std::string(WEFT_GOLDEN_FOLDER) + "/" + name);
@@ -24,4 +24,4 @@ inline void expect_golden(const std::string& name, const std::string& actual) {
   EXPECT_EQ(actual, read_golden(name)) << name;
 }
 
-}  // namespace weft::testing_support
+}  // namespace weft::test

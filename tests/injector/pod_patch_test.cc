@@ -12,8 +12,8 @@
 namespace weft::injector {
 namespace {
 
-using testing_support::expect_golden;
-using testing_support::read_golden;
+using test::expect_golden;
+using test::read_golden;
 
 InjectorConfig test_config() {
   InjectorConfig config;

@@ -12,7 +12,7 @@
 namespace weft::sidecar {
 namespace {
 
-using testing_support::expect_golden;
+using test::expect_golden;
 
 RuleSettings full_settings() {
   const auto options = parse_init_flags({.exclude_inbound_ports = "9090, 9091",

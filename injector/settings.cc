@@ -1,0 +1,17 @@
+#include "injector/settings.h"
+
+#include "base/text.h"
+
+namespace weft::injector {
+
+Result<std::vector<ListenAddress>> parse_listen(std::string_view text) {
+  if (const auto port = parse_number<std::uint16_t>(text)) {
+    return std::vector<ListenAddress>{{Address{IpAddress::v4(0), *port}, false},
+                                      {Address{IpAddress::v6({}), *port}, true}};
+  }
+  const auto address = Address::parse(text);
+  if (address) return std::vector<ListenAddress>{{*address, false}};
+  return fail(Code::invalid, str_cat("expected PORT or ADDRESS:PORT, found '", printable(text), "'"));
+}
+
+}  // namespace weft::injector
