@@ -1,5 +1,6 @@
 #include "discovery/holdings.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -50,16 +51,18 @@ void Holdings::set_pod(std::string name_space, std::string name) {
   pod_.emplace(std::move(name_space), std::move(name));
 }
 
+bool Holdings::lacks(const Encoded& resource) const {
+  if (resource == nullptr) return false;
+  const auto held = held_.find(resource->name);
+  return held == held_.end() || held->second.version != resource->version;
+}
+
 bool Holdings::affected(const std::set<std::string>& changed) const {
-  // The inbound policy is compared by its version, here and not by name: all pods' have the same.
-  if (pod_) {
-    const Encoded inbound = resources_.inbound(pod_->first, pod_->second);
-    const auto held = held_.find(std::string(inbound_name));
-    if (inbound != nullptr && (held == held_.end() || held->second.version != inbound->version)) return true;
-  }
-  for (const std::string& name : changed)
-    if (held_.contains(name)) return true;
-  return false;
+  // These two nobody asks for, and all pods' inbound policies have one name: their versions tell.
+  if (lacks(resources_.bundle())) return true;
+  if (pod_ && lacks(resources_.inbound(pod_->first, pod_->second))) return true;
+  return std::any_of(changed.begin(), changed.end(),
+                     [&](const std::string& name) { return held_.contains(name); });
 }
 
 std::vector<Encoded> Holdings::should_hold() {

@@ -52,6 +52,7 @@ class Holdings {
     Encoded resource;  // keeps it in the cache; null when held from before
   };
 
+  bool lacks(const Encoded& resource) const;
   std::vector<Encoded> should_hold();
 
   Resources& resources_;

@@ -134,9 +134,13 @@ TEST_F(HoldingsTest, APodThatIsGoneKeepsItsPolicyUntilItsSidecarEnds) {
 }
 
 TEST_F(HoldingsTest, TheBundleIsPushedWhenItChanges) {
+  EXPECT_FALSE(holdings_.affected({}));
   resources_.set_bundle({{"one"}});
+  EXPECT_TRUE(holdings_.affected({})) << "nobody asks for it";
   EXPECT_EQ(names_of(holdings_.difference(no_limit)), Names{"bundle"});
+  EXPECT_FALSE(holdings_.affected({}));
   resources_.set_bundle({{"one", "two"}});
+  EXPECT_TRUE(holdings_.affected({}));
   EXPECT_EQ(names_of(holdings_.difference(no_limit)), Names{"bundle"});
   EXPECT_TRUE(holdings_.difference(no_limit).empty());
 }
