@@ -57,9 +57,10 @@ std::vector<IpAddress> known_addresses(std::string_view name) {
   if (const auto ip = IpAddress::parse(name)) return {*ip};
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);
   constexpr std::string_view suffix = ".localhost";
-  return equals_ignore_case(name, suffix.substr(1)) ||
-         (name.size() > suffix.size() &&
-          equals_ignore_case(name.substr(name.size() - suffix.size()), suffix));
+  const bool inside =
+      name.size() > suffix.size() && equals_ignore_case(name.substr(name.size() - suffix.size()), suffix);
+  if (!inside && !equals_ignore_case(name, suffix.substr(1))) return {};
+  return {IpAddress::parse("127.0.0.1").value(), IpAddress::parse("::1").value()};
 }
 
 std::vector<IpAddress> addresses_of(const ares_addrinfo& info) {
