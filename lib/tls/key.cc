@@ -47,6 +47,11 @@ int no_password(char*, int, int, void*) { return 0; }
 }  // namespace
 
 SecretText::~SecretText() { OPENSSL_cleanse(text_.data(), text_.size()); }
+SecretText SecretText::adopt(std::string&& text) {
+  SecretText secret;
+  secret.text_.swap(text);
+  return secret;
+}
 SecretText::SecretText(SecretText&& other) noexcept { text_.swap(other.text_); }
 SecretText& SecretText::operator=(SecretText&& other) noexcept {
   text_.swap(other.text_);  // the other one wipes what was here

@@ -20,6 +20,8 @@ class SecretText {
   ~SecretText();
   SecretText(SecretText&& other) noexcept;
   SecretText& operator=(SecretText&& other) noexcept;
+  // Takes over memory that already holds the secret, so that no copy of it is left.
+  static SecretText adopt(std::string&& text);
   std::string_view view() const { return text_; }
 
  private:
