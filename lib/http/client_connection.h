@@ -37,7 +37,8 @@ class ClientConnection {
   // Whether a request may be sent now; looks at the socket, so that a close by the peer is seen first.
   virtual bool available() const = 0;
   virtual bool idle() const = 0;  // no exchange under way
-  // How long the peer keeps an idle connection, where it said so (Keep-Alive: timeout=N); else `otherwise`.
+  // How long an idle connection may be kept: `otherwise`, or less where the peer said so (Keep-Alive:
+  // timeout=N).
   virtual Duration idle_limit(Duration otherwise) const = 0;
   // Takes no further request; closes when idle.
   virtual void drain() = 0;

@@ -1,5 +1,6 @@
 #include "http/http1_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -40,6 +41,13 @@ Http1ClientConnection::Http1ClientConnection(io::Loop& loop, std::unique_ptr<io:
       parser_(codec::Http1Parser::Role::response, options.limits),
       deadline_(loop, [this] { deadline_reached(); }) {
   stream_->start(*this);
+}
+
+// A second early, or half of a time that is shorter than two: our request must not cross the peer's close.
+Duration Http1ClientConnection::idle_limit(Duration otherwise) const {
+  if (!keep_alive_timeout_) return otherwise;
+  const Duration theirs = *keep_alive_timeout_;
+  return std::min(otherwise, std::max(theirs - std::chrono::seconds(1), theirs / 2));
 }
 
 // ---- the request goes out ----
@@ -355,6 +363,7 @@ void Http1ClientConnection::finish() {
   if (!alive() || failing_) return;
   if (goes_on) return owner_.connection_available();
   stream_->end();
+  progress_at_ = loop_.now();
   close_if_sent();
 }
 

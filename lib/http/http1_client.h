@@ -25,7 +25,7 @@ class Http1ClientConnection final : public ClientConnection,
   ClientExchange& request(const codec::RequestHead& head, bool end, ClientExchangeHandler& handler) override;
   bool available() const override;
   bool idle() const override { return phase_ == Phase::idle; }
-  Duration idle_limit(Duration otherwise) const override { return keep_alive_timeout_.value_or(otherwise); }
+  Duration idle_limit(Duration otherwise) const override;
   void drain() override;
   void close(const Error& why) override { fail(why); }
   io::Stream& stream() override { return *stream_; }

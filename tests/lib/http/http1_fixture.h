@@ -1,0 +1,221 @@
+// Both ends of HTTP/1 connections as recorders, on either loop (tests/lib/io/rig.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "http/client_connection.h"
+#include "http/server_connection.h"
+#include "tests/lib/io/rig.h"
+
+namespace weft::http {
+
+inline std::string describe(const codec::Headers& headers) {
+  std::string out;
+  for (const codec::Header& field : headers.fields()) out += str_cat(field.name, ": ", field.value, "\n");
+  return out;
+}
+
+inline codec::ResponseHead response(int status, std::initializer_list<codec::Header> fields = {}) {
+  codec::ResponseHead head;
+  head.status = status;
+  for (const codec::Header& field : fields) head.headers.add(field.name, field.value);
+  return head;
+}
+
+inline codec::RequestHead request(std::string method, std::string target,
+                                  std::initializer_list<codec::Header> fields = {}) {
+  codec::RequestHead head;
+  head.method = std::move(method);
+  head.target = std::move(target);
+  head.authority = "h";
+  for (const codec::Header& field : fields) head.headers.add(field.name, field.value);
+  return head;
+}
+
+// Serves one connection. `at(event)` is called at every callback, by name, and may do anything.
+class ServerSide final : public ServerConnectionHandler, public ServerExchangeHandler {
+ public:
+  explicit ServerSide(io::Loop& loop) : loop_(loop) {}
+  void take(std::unique_ptr<io::Stream> stream, std::string already_read = {}) {
+    connection =
+        make_http1_server_connection(loop_, std::move(stream), *this, options, std::move(already_read));
+  }
+
+  ServerExchangeHandler& request_begins(ServerExchange& begun, codec::RequestHead&& its_head,
+                                        bool end) override {
+    exchange = &begun;
+    head = std::move(its_head);
+    ++begins;
+    no_body = end;
+    open = true;
+    at("begins");
+    return *this;
+  }
+  void request_body(std::string_view bytes) override {
+    EXPECT_TRUE(open);
+    body += bytes;
+    at("body");
+  }
+  void request_end(const codec::Headers& its_trailers) override {
+    EXPECT_TRUE(open);
+    trailers = its_trailers;
+    ++ends;
+    at("end");
+  }
+  void response_drained() override {
+    EXPECT_TRUE(open);
+    ++drains;
+    at("drained");
+  }
+  void exchange_finished() override {
+    EXPECT_TRUE(std::exchange(open, false));
+    ++finishes;
+    at("finished");
+  }
+  void exchange_aborted(const Error& error) override {
+    EXPECT_TRUE(std::exchange(open, false));
+    ++aborts;
+    abort_error = error;
+    at("aborted");
+  }
+  void connection_closed(const Error* error) override {
+    EXPECT_FALSE(open) << "an exchange outlived its connection";
+    ++closes;
+    if (error != nullptr) close_error = *error;
+    if (!at("closed")) return;
+    loop_.delete_later(std::move(connection));
+  }
+  void reply(int status, std::string_view text) {
+    exchange->send_head(response(status, {{"Content-Length", std::to_string(text.size())}}), text.empty());
+    if (text.empty()) return;
+    exchange->send_body(text);
+    exchange->send_end({});
+  }
+
+  ServerOptions options;
+  std::unique_ptr<ServerConnection> connection;
+  ServerExchange* exchange = nullptr;
+  codec::RequestHead head;
+  codec::Headers trailers;
+  std::string body;
+  std::function<void(std::string_view event)> on;
+  int begins = 0, ends = 0, drains = 0, finishes = 0, aborts = 0, closes = 0;
+  bool no_body = false, open = false;
+  std::optional<Error> abort_error, close_error;
+
+ private:
+  // False where the connection is gone afterwards.
+  bool at(std::string_view event) {
+    if (on) on(event);
+    return connection != nullptr;
+  }
+
+  io::Loop& loop_;
+};
+
+class ClientSide final : public ClientConnectionHandler, public ClientExchangeHandler {
+ public:
+  explicit ClientSide(io::Loop& loop) : loop_(loop) {}
+  void take(std::unique_ptr<io::Stream> stream) {
+    connection = make_http1_client_connection(loop_, std::move(stream), *this, options);
+  }
+  void send(const codec::RequestHead& its_head, bool end) {
+    open = true;
+    body.clear();
+    interim.clear();
+    exchange = &connection->request(its_head, end, *this);
+  }
+
+  void response_head(codec::ResponseHead&& its_head, bool end) override {
+    EXPECT_TRUE(open);
+    if (its_head.status < 200 && its_head.status != 101) {
+      interim.push_back(its_head.status);
+    } else {
+      head = std::move(its_head);
+      no_body = end;
+      ++heads;
+    }
+    at("head");
+  }
+  void response_body(std::string_view bytes) override {
+    EXPECT_TRUE(open);
+    body += bytes;
+    at("body");
+  }
+  void response_end(const codec::Headers& its_trailers) override {
+    EXPECT_TRUE(open);
+    trailers = its_trailers;
+    ++ends;
+    at("end");
+  }
+  void request_drained() override {
+    EXPECT_TRUE(open);
+    ++drains;
+    at("drained");
+  }
+  void exchange_finished() override {
+    EXPECT_TRUE(std::exchange(open, false));
+    ++finishes;
+    at("finished");
+  }
+  void exchange_aborted(const Error& error, Delivery its_delivery) override {
+    EXPECT_TRUE(std::exchange(open, false));
+    ++aborts;
+    abort_error = error;
+    delivery = its_delivery;
+    at("aborted");
+  }
+  void connection_available() override {
+    ++availables;
+    at("available");
+  }
+  void connection_closed(const Error* error) override {
+    EXPECT_FALSE(open) << "an exchange outlived its connection";
+    ++closes;
+    if (error != nullptr) close_error = *error;
+    at("closed");
+    if (connection != nullptr) loop_.delete_later(std::move(connection));
+  }
+
+  ClientOptions options;
+  std::unique_ptr<ClientConnection> connection;
+  ClientExchange* exchange = nullptr;
+  codec::ResponseHead head;
+  codec::Headers trailers;
+  std::string body;
+  std::vector<int> interim;
+  std::function<void(std::string_view event)> on;
+  int heads = 0, ends = 0, drains = 0, finishes = 0, aborts = 0, availables = 0, closes = 0;
+  bool no_body = false, open = false;
+  std::optional<Error> abort_error, close_error;
+  std::optional<Delivery> delivery;
+
+ private:
+  void at(std::string_view event) {
+    if (on) on(event);
+  }
+
+  io::Loop& loop_;
+};
+
+class Http1Suite : public test::LoopSuite {
+ protected:
+  // A raw peer, `near`, connected to a stream that `take` gets.
+  std::unique_ptr<test::Pair> raw(const std::function<void(std::unique_ptr<io::Stream>)>& take) {
+    auto pair = connect();
+    take(std::move(pair->far.stream));
+    return pair;
+  }
+  // Gives what was written before time to arrive, and what must not happen time to happen.
+  void settle() { run_for(std::chrono::milliseconds(30)); }
+};
+
+}  // namespace weft::http
