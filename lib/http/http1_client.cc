@@ -53,8 +53,7 @@ Duration Http1ClientConnection::idle_limit(Duration otherwise) const {
 // ---- the request goes out ----
 
 bool Http1ClientConnection::available() const {
-  return phase_ == Phase::idle && !failing_ && !draining_ && !peer_ended_ && stream_->queued_bytes() == 0 &&
-         stream_->idle_and_open();
+  return phase_ == Phase::idle && !failing_ && !draining_ && !peer_ended_ && stream_->idle_and_open();
 }
 
 ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, bool end,
@@ -62,7 +61,7 @@ ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, b
   WEFT_CHECK(exchange_ == nullptr);
   const bool usable = available();
   exchange_ = &handler;
-  queued_ = 0;
+  queued_ = stream_->queued_bytes();  // the end of a TLS handshake may still wait for this turn's end
   left_ = false;
   paused_ = false;
   if (!usable) {
