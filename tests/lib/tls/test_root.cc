@@ -35,9 +35,10 @@ tls::CertificateTemplate TestRoot::leaf(const std::string& id) const {
 std::shared_ptr<const tls::Svid> TestRoot::sign(const tls::CertificateTemplate& tmpl) const {
   auto key = tls::PrivateKey::generate().value();
   auto certificate = tls::sign_certificate(tmpl, key.public_key(), &certificate_, key_).value();
+  const SpiffeId id = certificate.spiffe_id().value_or(SpiffeId{"cluster.local", "default", "test"});
   return std::make_shared<const tls::Svid>(tls::Svid{std::move(key),
                                                      {certificate},
-                                                     SpiffeId{"cluster.local", "default", "test"},
+                                                     id,
                                                      tmpl.not_before,
                                                      tmpl.not_after});
 }
