@@ -1,0 +1,33 @@
+// Brings iptables and DNS in line with Services and pods: one transaction at a time, the latest wins. Lives
+// on the loop's thread.
+#pragma once
+
+#include <string>
+
+#include "base/callback.h"
+#include "cli/local/dns_server.h"
+#include "cli/local/endpoints.h"
+#include "cli/local/jobs.h"
+#include "cli/local/process.h"
+
+namespace weft::local {
+
+class ServicePublisher {
+ public:
+  ServicePublisher(Jobs& jobs, Reaper& reaper, DnsServer& dns) : jobs_(jobs), reaper_(reaper), dns_(dns) {}
+  void publish(const EndpointWorld& world);
+
+ private:
+  void load();
+
+  Jobs& jobs_;
+  Reaper& reaper_;
+  DnsServer& dns_;
+  ServiceRules wanted_;
+  ServiceRules loaded_;
+  bool loading_ = false;
+  bool ever_loaded_ = false;
+  Anchor anchor_;
+};
+
+}  // namespace weft::local
