@@ -18,7 +18,7 @@ namespace {
 void add_flags(CLI::App& app, InjectorSettings& settings, std::string& log_level) {
   InjectorConfig& config = settings.config;
   auto add = [&app](const char* flag, auto& into, const char* help) {
-    app.add_option(flag, into, help)->capture_default_str();
+    return app.add_option(flag, into, help)->capture_default_str();
   };
   add("--listen", settings.listen, "PORT or ADDRESS:PORT of the webhook (HTTPS)");
   add("--metrics", settings.metrics_listen, "PORT or ADDRESS:PORT of /metrics and /ready");
@@ -27,12 +27,15 @@ void add_flags(CLI::App& app, InjectorSettings& settings, std::string& log_level
       "Always, IfNotPresent or Never; empty: the cluster's default");
   add("--trust-domain", config.trust_domain, "trust domain of the mesh");
   add("--namespace", config.control_plane_namespace, "weft's own namespace");
-  add("--ca-address", config.ca_address, "HOST:PORT of weft-ca for the sidecars");
+  add("--ca-address", config.ca_address,
+      "HOST:PORT of weft-ca for the sidecars; empty: weft-ca in weft's own namespace");
   add("--own-ca-address", settings.own_ca_address,
       "HOST:PORT of weft-ca for the injector itself, where it differs");
-  add("--discovery-address", config.discovery_address, "HOST:PORT of weft-discovery for the sidecars");
+  add("--discovery-address", config.discovery_address,
+      "HOST:PORT of weft-discovery for the sidecars; empty likewise");
   add("--mesh-cidrs", config.mesh_cidrs, "address blocks of the mesh's pods and Services, comma-separated");
-  add("--outbound-policy", config.outbound_policy, "allow-any or registry-only");
+  add("--outbound-policy", config.outbound_policy, "what the sidecars do with unknown addresses")
+      ->check(CLI::IsMember({"allow-any", "registry-only"}));
   add("--token-audience", config.token_audience, "audience of the sidecars' tokens");
   add("--bundle-config-map", config.bundle_config_map, "ConfigMap with the trust bundle, in every namespace");
   add("--token-file", settings.token_file, "the injector's own service-account token");
@@ -62,9 +65,10 @@ void use_certificate(Webhook& webhook, const kube::WorkloadCredentials& credenti
 }
 
 template <class Listen>
-Status listen_on(std::string_view text, Listen listen) {
-  WEFT_ASSIGN(const auto addresses, parse_listen(text));
-  for (const ListenAddress& each : addresses) {
+Status listen_on(std::string_view flag, std::string_view text, Listen listen) {
+  const auto addresses = parse_listen(text);
+  if (!addresses) return fail(addresses.error().in(flag));
+  for (const ListenAddress& each : *addresses) {
     const Status listening = listen(each.address);
     if (!listening && !each.optional) return fail(listening.error());
   }
@@ -82,12 +86,12 @@ Status run(const InjectorSettings& settings) {
   identity.start();
   webhook.explain_not_ready([&identity] {
     const auto& error = identity.last_error();
-    return error ? error->message : std::string("the CA was asked");
+    return error ? error->message : std::string("no certificate yet: the CA was asked for one");
   });
 
-  WEFT_TRY(
-      listen_on(settings.listen, [&webhook](const Address& address) { return webhook.listen(address); }));
-  WEFT_TRY(listen_on(settings.metrics_listen,
+  WEFT_TRY(listen_on("--listen", settings.listen,
+                     [&webhook](const Address& address) { return webhook.listen(address); }));
+  WEFT_TRY(listen_on("--metrics", settings.metrics_listen,
                      [&webhook](const Address& address) { return webhook.listen_metrics(address); }));
   std::vector<std::unique_ptr<io::SignalWatch>> watches;
   for (const int number : {SIGTERM, SIGINT}) {
@@ -108,6 +112,7 @@ int main(int argc, char** argv) {
   std::string level_text = "info";
   injector::add_flags(app, settings, level_text);
   CLI11_PARSE(app, argc, argv);
+  injector::fill_addresses(settings.config);
 
   const auto level = log::parse_level(level_text);
   log::init("weft-injector", level.value_or(log::Level::info));

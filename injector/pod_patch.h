@@ -19,9 +19,9 @@ struct InjectorConfig {
   std::string image_pull_policy;  // empty: the cluster's default
   std::string trust_domain = "cluster.local";
   std::string control_plane_namespace = "weft-system";
-  std::string ca_address = "weft-ca.weft-system.svc:15012";
-  std::string discovery_address = "weft-discovery.weft-system.svc:15011";
-  std::string mesh_cidrs;  // the mesh's pod and Service ranges, comma-separated; may be empty
+  std::string ca_address;         // empty: the sidecar's default, a Service of that namespace
+  std::string discovery_address;  // likewise
+  std::string mesh_cidrs;         // the mesh's pod and Service ranges, comma-separated; may be empty
   std::string outbound_policy = "allow-any";
   std::string token_audience = "weft-ca";
   unsigned token_seconds = 3600;  // the kubelet renews it at 80 % of this

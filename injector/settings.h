@@ -22,6 +22,9 @@ struct InjectorSettings {
   log::Level log_level = log::Level::info;
 };
 
+// Addresses of the control plane that were not given: its Services, in its own namespace.
+void fill_addresses(InjectorConfig& config);
+
 struct ListenAddress {
   Address address;
   bool optional = false;  // the IPv6 one of PORT: a machine may have no IPv6

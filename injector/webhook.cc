@@ -150,8 +150,7 @@ http::SimpleReply Webhook::answer_metrics(const http::SimpleRequest& request) co
   }
   if (path != "/ready") return text_reply(404, "no such path: there are /metrics and /ready");
   if (!has_certificate) {
-    return text_reply(503, str_cat("not ready: no certificate yet", why_not_ready_ ? ": " : "",
-                                   why_not_ready_ ? why_not_ready_() : ""));
+    return text_reply(503, str_cat("not ready: ", why_not_ready_ ? why_not_ready_() : "no certificate yet"));
   }
   if (expires <= loop_.wall_now()) return text_reply(503, "not ready: the certificate has expired");
   return text_reply(200, "ready");

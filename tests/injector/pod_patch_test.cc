@@ -18,6 +18,8 @@ using test::read_golden;
 InjectorConfig test_config() {
   InjectorConfig config;
   config.image = "registry.example/weft-sidecar:1";
+  config.ca_address = "weft-ca.weft-system.svc:15012";
+  config.discovery_address = "weft-discovery.weft-system.svc:15011";
   config.mesh_cidrs = "198.18.0.0/15,2001:2::/48";
   return config;
 }

@@ -130,7 +130,7 @@ TEST_F(WebhookTest, RefusesABodyPastTheLimit) {
 }
 
 TEST_F(WebhookTest, WithoutACertificateItIsNotReadyAndSaysWhy) {
-  webhook_.explain_not_ready([] { return std::string("the CA is away"); });
+  webhook_.explain_not_ready([] { return std::string("no certificate yet: the CA is away"); });
   EXPECT_NE(post(review(plain_pod)).exit_code, 0);
   const CurlReply before = metrics("/ready");
   EXPECT_EQ(before.status, "503");
