@@ -51,7 +51,7 @@ TEST(AccessLogLine, SaysAllThatIsKnownOfARequest) {
   ASSERT_TRUE(line.ends_with("}\n"));
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   const Json expected = {
-      {"time", "2026-09-21T13:33:20.120Z"},
+      {"time", "2026-09-21T14:13:20.120Z"},
       {"kind", "request"},
       {"direction", "outbound"},
       {"source_identity", "spiffe://cluster.local/ns/default/sa/hello"},
@@ -124,7 +124,7 @@ TEST(AccessLogLine, IsOneLineOfJsonWhateverCameFromTheNetwork) {
 
 TEST(AccessLogLine, FitsIntoOneWriteToAPipe) {
   RequestRecord record = full_request();
-  record.path = "/" + std::string(60'000, '\x01');
+  record.path = str_cat("/", std::string(60'000, '\x01'));
   record.authority = std::string(5000, '"');
   record.method = std::string(5000, 'M');
   record.tries.assign(11, {"[2001:2::1234:5678:9abc:def0]:65535", "per-try-timeout", "idempotent", 1us});

@@ -166,7 +166,7 @@ TEST(Metrics, BeyondTheLimitEverythingMoreIsCountedAsOther) {
   WorkerMetrics second(metrics, 1);
   for (int i = 0; i < 50; ++i) {
     RequestRecord record = request();
-    record.peers.subset = "v" + std::to_string(i);
+    record.peers.subset = str_cat("v", i);
     (i % 2 == 0 ? first : second).request_done(record);
   }
   const auto scraped = scrape(metrics);
@@ -187,11 +187,11 @@ TEST(Metrics, WhatCallersChooseMakesNoSeries) {
   WorkerMetrics worker(metrics, 0);
   for (int i = 0; i < 100; ++i) {
     RequestRecord record = request();
-    record.path = "/" + std::to_string(i);
-    record.method = "M" + std::to_string(i);
+    record.path = str_cat("/", i);
+    record.method = str_cat("M", i);
     record.authority = std::to_string(i);
     record.grpc_status = std::to_string(1000 + i);
-    record.reason = "a text from anywhere " + std::to_string(i);
+    record.reason = str_cat("a text from anywhere ", i);
     worker.request_done(record);
   }
   std::size_t series = 0;
