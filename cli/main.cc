@@ -1,4 +1,5 @@
 // The weft command: wires the command line to the verbs, which do the work.
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -43,25 +44,13 @@ void add_exec(CLI::App& app, local::ExecOptions& options, Chosen& chosen) {
   CLI::App* verb =
       app.add_subcommand("exec", "Run a command inside a pod: exec POD [-c CONTAINER] -- COMMAND");
   add_target(*verb, options.target);
+  CLI::Option* pod = verb->add_option("pod", options.pod, "pod, or deployment/NAME");
   verb->add_option("-c,--container", options.container, "container; without it the application's first");
-  verb->add_flag("--node", options.node, "in the node that holds the pods, where every packet passes");
-  verb->prefix_command();
-  verb->callback([verb, &options, &chosen] {
-    std::vector<std::string> rest = verb->remaining();
-    if (!options.node) {
-      if (rest.empty()) throw CLI::ValidationError("exec", "which pod? exec POD [-c CONTAINER] -- COMMAND");
-      options.pod = rest.front();
-      rest.erase(rest.begin());
-      while (rest.size() >= 2 && (rest[0] == "-c" || rest[0] == "-n" || rest[0] == "--name")) {
-        (rest[0] == "-c"   ? options.container
-         : rest[0] == "-n" ? options.target.name_space
-                           : options.target.mesh) = rest[1];
-        rest.erase(rest.begin(), rest.begin() + 2);
-      }
-    }
-    if (!rest.empty() && rest.front() == "--") rest.erase(rest.begin());
-    if (rest.empty()) throw CLI::ValidationError("exec", "which command? exec POD [-c CONTAINER] -- COMMAND");
-    options.command = rest;
+  verb->add_flag("--node", options.node, "in the node that holds the pods, where every packet passes")
+      ->excludes(pod);
+  verb->callback([&options, &chosen] {
+    if (options.pod.empty() && !options.node) throw CLI::RequiredError("pod");
+    if (options.command.empty()) throw CLI::ValidationError("exec", "which command? exec POD -- COMMAND");
     chosen = [&options] { return local::exec(options); };
   });
 }
@@ -138,11 +127,17 @@ struct Options {
   local::Target down;
 };
 
+// What follows a bare "--" belongs to `exec` and is none of ours to read.
 int run(int argc, char** argv) {
   CLI::App app("weft: a sidecar service mesh", "weft");
   app.require_subcommand(1);
   Options options;
   options.up.seed = system_random_seed();
+  char** const end = argv + argc;
+  char** const dashes =
+      std::find_if(argv, end, [](const char* word) { return std::strcmp(word, "--") == 0; });
+  if (dashes != end) options.exec.command.assign(dashes + 1, end);
+  argc = static_cast<int>(dashes - argv);
   Chosen chosen;
   add_inject(app, options.inject, chosen);
   CLI::App* local = app.add_subcommand("local", "A whole mesh on this machine, for development and tests");

@@ -101,7 +101,8 @@ Result<UniqueFd> StateFolder::take() const {
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     const Result<std::string> owner = read_file(pid(), 32);
     return fail(Code::exists, str_cat("a local mesh of this name is running already",
-                                      owner ? str_cat(" (process ", trim(*owner), ")") : std::string(),
+                                      owner ? str_cat(" (process ", owner->substr(0, owner->find('\n')), ")")
+                                            : std::string(),
                                       "; end it with `weft local down`, or give this one another --name"));
   }
   for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {

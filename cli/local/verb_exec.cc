@@ -49,7 +49,7 @@ Result<Place> find_node(const ExecOptions& options) {
   Place place;
   WEFT_ASSIGN(place.proc_folder, node_proc_folder(options.target.mesh));
   place.spec.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"};
-  place.spec.capabilities = ~std::uint64_t{0};
+  WEFT_ASSIGN(place.spec.capabilities, capability_set({.privileged = true}));
   return place;
 }
 
