@@ -32,7 +32,10 @@ class HttpEcho::Call final : http::ClientExchangeHandler {
  private:
   void ask_next() {
     const std::string& next = echo_.settings_.next;
-    if (next.empty()) return answer(text_reply(200, echo_.settings_.text));
+    if (next.empty()) {
+      answer(text_reply(200, echo_.settings_.text));
+      return echo_.finish(*this);
+    }
     const std::size_t colon = next.rfind(':');
     const auto port =
         colon == std::string::npos ? std::nullopt : parse_number<std::uint16_t>(next.substr(colon + 1));
@@ -43,7 +46,7 @@ class HttpEcho::Call final : http::ClientExchangeHandler {
                              std::move(done));
     };
     request_ = echo_.pool_.acquire(next, connect, anchor_.guard([this](Result<http::Lease> lease) {
-      if (!lease) return fail_with(lease.error());
+      if (!lease) return failed(lease.error());
       lease_.emplace(*std::move(lease));
       codec::RequestHead head;
       head.method = "GET";
@@ -64,21 +67,21 @@ class HttpEcho::Call final : http::ClientExchangeHandler {
   }
   void response_end(const codec::Headers&) override { done(); }
   void request_drained() override {}
-  void exchange_finished() override { lease_.reset(); }
-  void exchange_aborted(const Error& error, http::Delivery) override { fail_with(error); }
+  // Only now does nobody hold on to this call any more.
+  void exchange_finished() override { echo_.finish(*this); }
+  void exchange_aborted(const Error& error, http::Delivery) override { failed(error); }
 
   void done() {
     if (status_ == 200) return answer(text_reply(200, str_cat(echo_.settings_.text, " ", answer_)));
     while (answer_.ends_with('\n')) answer_.pop_back();
     answer(text_reply(502, str_cat(echo_.settings_.next, " answered ", status_, ": ", answer_, "\n")));
   }
-  void fail_with(const Error& error) {
+  void failed(const Error& error) {
     answer(text_reply(502, str_cat(echo_.settings_.next, ": ", error.message, "\n")));
+    echo_.finish(*this);
   }
   void answer(http::SimpleReply reply) {
-    if (!respond_) return;
-    std::exchange(respond_, nullptr)(std::move(reply));
-    echo_.finish(*this);
+    if (respond_) std::exchange(respond_, nullptr)(std::move(reply));
   }
 
   HttpEcho& echo_;
@@ -122,7 +125,7 @@ void HttpEcho::handle(const http::SimpleRequest& request, http::SimpleServer::Re
   calls_.emplace(key, std::move(call));
 }
 
-// The exchange with the next one may still have to end; the call goes with the end of the turn.
+// At the end of the turn, for the call is what calls this.
 void HttpEcho::finish(Call& call) {
   loop_.defer(anchor_.guard([this, key = &call] { calls_.erase(key); }));
 }
