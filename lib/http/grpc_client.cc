@@ -97,8 +97,9 @@ class GrpcChannelCore final : public GrpcClientConnection::Owner {
         connect_(std::move(connect)),
         state_changed_(std::make_shared<const GrpcChannel::StateChanged>(std::move(state_changed))),
         backoff_(options_.backoff_first, options_.backoff_longest),
-        keepalive_interval_(options_.keepalive_interval),
-        timer_(loop.make_timer(anchor_.guard([this] { timer_fired(); }))) {}
+        keepalive_interval_(options_.keepalive_interval) {
+    timer_ = loop.make_timer(anchor_.guard([this] { timer_fired(); }));
+  }
 
   ~GrpcChannelCore() {
     for (const auto& call : std::exchange(waiting_, {})) call->abandon();

@@ -126,8 +126,8 @@ GrpcServerConnection::GrpcServerConnection(GrpcServer& server, std::unique_ptr<i
                                       .streams_max = server.options_.streams_max,
                                       .keepalive_interval = server.options_.keepalive_interval,
                                       .keepalive_timeout = server.options_.keepalive_timeout},
-                 [this](const Error* error) { transport_closed(error); }),
-      idle_timer_(server.loop_.make_timer(anchor_.guard([this] { idle_fired(); }))) {
+                 [this](const Error* error) { transport_closed(error); }) {
+  idle_timer_ = server.loop_.make_timer(anchor_.guard([this] { idle_fired(); }));
   transport_.keep_alive(true);
   idle_timer_->start(server.options_.idle_timeout);
 }

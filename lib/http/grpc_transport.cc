@@ -40,9 +40,9 @@ GrpcTransport::GrpcTransport(io::Loop& loop, std::unique_ptr<io::Stream> stream,
       keepalive_timeout_(options.keepalive_timeout),
       closed_(std::move(closed)),
       session_(options.role, handler, session_options(options)),
-      keepalive_timer_(loop.make_timer(anchor_.guard([this] { keepalive_fired(); }))),
-      linger_timer_(loop.make_timer(anchor_.guard([this] { close(nullptr); }))),
       last_heard_(loop.now()) {
+  keepalive_timer_ = loop.make_timer(anchor_.guard([this] { keepalive_fired(); }));
+  linger_timer_ = loop.make_timer(anchor_.guard([this] { close(nullptr); }));
   stream_->start(*this);
   flush();
 }
