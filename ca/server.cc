@@ -23,18 +23,19 @@ Server::Server(io::Loop& loop, const Authority& authority, TokenVerifier& tokens
       policy_(policy),
       identity_(std::move(identity)),
       service_(loop, authority, tokens, policy, metrics_),
-      grpc_(loop),
-      metrics_server_(
-          loop, anchor_.guard([this](const http::SimpleRequest& request,
-                                     http::SimpleServer::Respond respond) { respond(reply(request)); })),
-      acceptor_(
-          loop, [this] { return context_; },
-          anchor_.guard([this](std::unique_ptr<tls::TlsStream> stream) { accepted(std::move(stream)); }),
-          anchor_.guard([this](const Address& peer, const Error& error) {
-            ++metrics_.handshakes_failed;
-            log::info("TLS handshake failed", {{"peer", peer.to_string()}, {"reason", error.message}});
-          })),
-      renew_timer_(loop.make_timer(anchor_.guard([this] { renew_later(); }))) {
+      grpc_(loop) {
+  // Not in the list above: the anchor, as the last member, is made after it.
+  metrics_server_ = std::make_unique<http::SimpleServer>(
+      loop_, anchor_.guard([this](const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
+        respond(reply(request));
+      }));
+  acceptor_ = std::make_unique<tls::Acceptor>(
+      loop_, anchor_.guard([this](std::unique_ptr<tls::TlsStream> stream) { accepted(std::move(stream)); }),
+      anchor_.guard([this](const Address& peer, const Error& error) {
+        ++metrics_.handshakes_failed;
+        log::info("TLS handshake failed", {{"peer", peer.to_string()}, {"reason", error.message}});
+      }));
+  renew_timer_ = loop_.make_timer(anchor_.guard([this] { renew_later(); }));
   service_.serve(grpc_);
   metrics_.signing_not_after = authority.not_after();
 }
@@ -57,7 +58,8 @@ Status Server::renew() {
   options.alpn = {"h2"};
   options.require_client_certificate =
       false;  // callers are here to get their first one; the token says who they are
-  WEFT_ASSIGN(context_, tls::Context::server(svid, nullptr, std::move(options)));
+  WEFT_ASSIGN(auto context, tls::Context::server(svid, nullptr, std::move(options)));
+  acceptor_->use(std::move(context));
   metrics_.serving_not_after = svid->not_after;
   const Duration left = svid->not_after - loop_.wall_now();
   renew_timer_->start(std::max<Duration>(left / 2, 1s));
@@ -105,7 +107,7 @@ http::SimpleReply Server::reply(const http::SimpleRequest& request) {
 }
 
 void Server::drain(Function<void()> done) {
-  acceptor_.stop_listening();
+  acceptor_->stop_listening();
   grpc_.drain(drain_grace, std::move(done));
 }
 

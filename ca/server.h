@@ -31,9 +31,9 @@ class Server {
   // Signs the serving certificate; without one nothing can be served.
   Status start();
   Status listen(const Address& address, const io::ListenOptions& options) {
-    return acceptor_.listen(address, options);
+    return acceptor_->listen(address, options);
   }
-  Status listen_metrics(const Address& address) { return metrics_server_.listen(address); }
+  Status listen_metrics(const Address& address) { return metrics_server_->listen(address); }
   // The token keys' file changed, or may have.
   void reload_token_keys();
   // Calls under way may finish; `done` runs once nothing is left, or after some seconds.
@@ -51,11 +51,10 @@ class Server {
   const IssuePolicy& policy_;
   ServingIdentity identity_;
   Metrics metrics_;
-  std::shared_ptr<const tls::Context> context_;
   CsrService service_;
   http::GrpcServer grpc_;
-  http::SimpleServer metrics_server_;
-  tls::Acceptor acceptor_;
+  std::unique_ptr<http::SimpleServer> metrics_server_;
+  std::unique_ptr<tls::Acceptor> acceptor_;
   std::unique_ptr<io::Timer> renew_timer_;
   Anchor anchor_;
 };

@@ -2,11 +2,8 @@
 
 namespace weft::tls {
 
-Acceptor::Acceptor(io::Loop& loop, CurrentContext context, Accepted accepted, Refused refused)
-    : loop_(loop),
-      context_(std::move(context)),
-      accepted_(std::move(accepted)),
-      refused_(std::move(refused)) {}
+Acceptor::Acceptor(io::Loop& loop, Accepted accepted, Refused refused)
+    : loop_(loop), accepted_(std::move(accepted)), refused_(std::move(refused)) {}
 
 Status Acceptor::listen(const Address& address, const io::ListenOptions& options) {
   auto listener =
@@ -19,14 +16,13 @@ Status Acceptor::listen(const Address& address, const io::ListenOptions& options
 
 void Acceptor::accept(std::unique_ptr<io::Stream> stream) {
   const Address peer = stream->peer_address();
-  auto context = context_();
-  if (!context) return refused_(peer, Error{Code::unavailable, "no certificate to serve with yet"});
+  if (!context_) return refused_(peer, Error{Code::unavailable, "no certificate to serve with yet"});
   if (handshakes_.size() >= handshakes_max) {
     return refused_(peer, Error{Code::limit, "too many TLS handshakes at once"});
   }
   const std::uint64_t number = ++last_number_;
   handshakes_[number] =
-      handshake_server(loop_, std::move(stream), {}, std::move(context), limits::handshake_timeout,
+      handshake_server(loop_, std::move(stream), {}, context_, limits::handshake_timeout,
                        anchor_.guard([this, number, peer](Result<std::unique_ptr<TlsStream>> result) {
                          finish(number, peer, std::move(result));
                        }));

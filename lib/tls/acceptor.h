@@ -14,13 +14,15 @@ namespace weft::tls {
 
 class Acceptor {
  public:
-  // The context for the next connection, so that a renewed certificate takes effect; null closes it.
-  using CurrentContext = Function<std::shared_ptr<const Context>()>;
   using Accepted = Function<void(std::unique_ptr<TlsStream>)>;
   using Refused = Function<void(const Address& peer, const Error& error)>;
 
   // Neither callback may destroy the acceptor.
-  Acceptor(io::Loop& loop, CurrentContext context, Accepted accepted, Refused refused);
+  Acceptor(io::Loop& loop, Accepted accepted, Refused refused);
+
+  // For the next connections; those there are go on with what they had. Before the first call they are
+  // closed.
+  void use(std::shared_ptr<const Context> context) { context_ = std::move(context); }
 
   Status listen(const Address& address, const io::ListenOptions& options = {});
   // No new connections; handshakes under way go on.
@@ -37,7 +39,7 @@ class Acceptor {
   void finish(std::uint64_t number, const Address& peer, Result<std::unique_ptr<TlsStream>> result);
 
   io::Loop& loop_;
-  CurrentContext context_;
+  std::shared_ptr<const Context> context_;
   Accepted accepted_;
   Refused refused_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;
