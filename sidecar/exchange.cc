@@ -107,7 +107,7 @@ bool Exchange::hand_over_to_own_pod() {
 }
 
 void Exchange::acquired(Result<http::Lease> lease) {
-  acquiring_.reset();
+  context_.loop.delete_later(std::move(acquiring_));  // it is the one that calls
   if (!lease) {
     policy::TryOutcome outcome;
     outcome.end = policy::TryEnd::connect_failure;

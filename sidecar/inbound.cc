@@ -219,6 +219,7 @@ void InboundConnection::open_application() {
       application_, options, anchor_.guard([this](Result<std::unique_ptr<io::Stream>> application) {
         context_.loop.delete_later(std::move(connecting_));
         if (!application) return refuse(undelivered_reason, application.error().message);
+        context_.telemetry.connection_joined(record_.peers);
         tunnel_ = std::make_unique<Tunnel>(
             context_.loop, std::move(downstream_), *std::move(application), start_, limits::tcp_idle_timeout,
             anchor_.guard([this](const TunnelResult& result) {
@@ -276,7 +277,7 @@ void InboundConnection::over(std::string_view reason) {
   over_ = true;
   record_.reason = reason;
   record_.duration = context_.loop.now() - started_;
-  if (!http_) context_.telemetry.connection_done(record_);
+  if (!http_) context_.telemetry.connection_done(record_, tunnel_ != nullptr);
   anchor_.drop();
   owner_.connection_over(*this);
 }

@@ -194,6 +194,7 @@ void OutboundConnection::stream_end() { stream_data({}); }
 void OutboundConnection::stream_failed(const Error& error) { refuse("upstream-reset", error.message); }
 
 void OutboundConnection::join() {
+  context_.telemetry.connection_joined(record_.peers);
   tunnel_ =
       std::make_unique<Tunnel>(context_.loop, std::move(downstream_), std::move(upstream_), start_,
                                limits::tcp_idle_timeout, anchor_.guard([this](const TunnelResult& result) {
@@ -232,7 +233,7 @@ void OutboundConnection::over(std::string_view reason) {
   over_ = true;
   record_.reason = reason;
   record_.duration = context_.loop.now() - started_;
-  if (!http_) context_.telemetry.connection_done(record_);
+  if (!http_) context_.telemetry.connection_done(record_, tunnel_ != nullptr);
   anchor_.drop();
   owner_.connection_over(*this);
 }

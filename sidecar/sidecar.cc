@@ -1,5 +1,7 @@
 #include "sidecar/sidecar.h"
 
+#include <unistd.h>
+
 #include <csignal>
 
 #include "base/limits.h"
@@ -39,9 +41,10 @@ http::SimpleReply json_reply(std::string json) {
 }  // namespace
 
 struct Sidecar::WorkerSlot {
-  WorkerSlot(const Settings& settings, policy::EndpointRegistry& endpoints, std::uint64_t seed,
+  WorkerSlot(Metrics& metrics, std::size_t index, AccessLogSink& sink, const Settings& settings,
+             policy::EndpointRegistry& endpoints, std::uint64_t seed,
              Function<void(const Address&)> ask_owner)
-      : worker(settings, endpoints, telemetry, seed, std::move(ask_owner)) {}
+      : telemetry(metrics, index, sink), worker(settings, endpoints, telemetry, seed, std::move(ask_owner)) {}
   WorkerTelemetry telemetry;
   Worker worker;
 };
@@ -49,6 +52,8 @@ struct Sidecar::WorkerSlot {
 Sidecar::Sidecar(Settings settings, std::uint64_t seed)
     : settings_(std::move(settings)),
       random_(seed),
+      metrics_of_workers_(settings_.workers),
+      access_log_sink_(STDOUT_FILENO),
       store_(settings_.trust_domain, endpoints_,
              [this](std::shared_ptr<const Config> config) { config_changed(std::move(config)); }),
       cache_(loop_, settings_.state_folder + "/config.cache") {
@@ -56,8 +61,8 @@ Sidecar::Sidecar(Settings settings, std::uint64_t seed)
     auto ask_owner = [this](const Address& address) {
       loop_.post(anchor_.guard([this, address] { config_client_->request(address); }));
     };
-    workers_.push_back(
-        std::make_unique<WorkerSlot>(settings_, endpoints_, random_.next(), std::move(ask_owner)));
+    workers_.push_back(std::make_unique<WorkerSlot>(metrics_of_workers_, i, access_log_sink_, settings_,
+                                                    endpoints_, random_.next(), std::move(ask_owner)));
   }
   config_client_ = std::make_unique<ConfigClient>(
       loop_, random_, settings_, store_,
@@ -178,6 +183,7 @@ void Sidecar::publish_credentials() {
 }
 
 void Sidecar::config_changed(std::shared_ptr<const Config> config) {
+  ++config_updates_;
   for (const auto& slot : workers_) slot->worker.set_config(config);
   if (config->inbound) {
     const policy::InboundPolicy& inbound = config->inbound->policy();
@@ -268,6 +274,21 @@ http::SimpleReply Sidecar::control(std::string_view command, std::string_view ar
 
 // ---- what can be seen ----
 
+ProcessMetrics Sidecar::process_metrics() const {
+  ProcessMetrics metrics;
+  metrics.version = WEFT_VERSION;
+  if (const auto& svid = identity_->credentials().svid) metrics.certificate_not_after = svid->not_after;
+  metrics.certificate_renewals = identity_->issued();
+  metrics.certificate_renewals_failed = identity_->failures();
+  metrics.discovery_connected = config_client_->connected();
+  metrics.config_updates = config_updates_;
+  metrics.config_updates_refused = config_client_->updates_refused();
+  metrics.config_versions = store_.held();
+  metrics.ready = ready().has_value();
+  metrics.draining = draining_;
+  return metrics;
+}
+
 void Sidecar::serve_admin(const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
   const std::string_view path = http::path_of(request.head.target);
   if (request.head.method != "GET" && request.head.method != "HEAD") {
@@ -293,7 +314,8 @@ void Sidecar::serve_health(const http::SimpleRequest& request, http::SimpleServe
 void Sidecar::serve_metrics(const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
   const std::string_view path = http::path_of(request.head.target);
   if (path != "/metrics" && path != "/stats/prometheus") return respond(text_reply(404, "/metrics\n"));
-  respond(http::SimpleReply{200, std::string(), "text/plain; version=0.0.4", {}});
+  respond(http::SimpleReply{
+      200, metrics_of_workers_.render(process_metrics(), loop_.wall_now()), "text/plain; version=0.0.4", {}});
 }
 
 }  // namespace weft::sidecar

@@ -15,10 +15,12 @@
 #include "io/uv_loop.h"
 #include "kube/workload_identity.h"
 #include "policy/endpoint_state.h"
+#include "sidecar/access_log.h"
 #include "sidecar/config_cache.h"
 #include "sidecar/config_client.h"
 #include "sidecar/config_store.h"
 #include "sidecar/control_socket.h"
+#include "sidecar/metrics.h"
 #include "sidecar/probes.h"
 #include "sidecar/settings.h"
 #include "sidecar/worker.h"
@@ -51,6 +53,7 @@ class Sidecar {
   void serve_admin(const http::SimpleRequest& request, http::SimpleServer::Respond respond);
   void serve_health(const http::SimpleRequest& request, http::SimpleServer::Respond respond);
   void serve_metrics(const http::SimpleRequest& request, http::SimpleServer::Respond respond);
+  ProcessMetrics process_metrics() const;
   http::SimpleReply control(std::string_view command, std::string_view argument);
 
   Settings settings_;
@@ -58,6 +61,8 @@ class Sidecar {
   io::UvLoop loop_;
   std::unique_ptr<io::Resolver> resolver_;
   policy::EndpointRegistry endpoints_;
+  Metrics metrics_of_workers_;
+  AccessLogSink access_log_sink_;
   std::vector<std::unique_ptr<WorkerSlot>> workers_;
   ConfigStore store_;
   ConfigCache cache_;
@@ -73,6 +78,7 @@ class Sidecar {
   std::unique_ptr<io::Timer> stop_timer_;
   unsigned inbound_open_ = 0;  // workers whose inbound listeners are open
   bool inbound_asked_ = false;
+  std::uint64_t config_updates_ = 0;
   bool draining_ = false;
   std::optional<MonotonicTime> stopping_since_;
   Anchor anchor_;

@@ -25,6 +25,7 @@ Worker::Worker(const Settings& settings, policy::EndpointRegistry& endpoints, Te
 Worker::~Worker() {
   loop_.stop();
   if (thread_.joinable()) thread_.join();
+  context_.telemetry.stop();
   connections_.clear();
 }
 
@@ -32,6 +33,7 @@ Status Worker::start() {
   auto listeners = listen("127.0.0.1", "::1", context_.settings.ports.outbound, &Worker::accepted_outbound);
   if (!listeners) return fail(listeners.error());
   outbound_listeners_ = *std::move(listeners);
+  loop_.post(anchor_.guard([this] { context_.telemetry.start(loop_); }));
   thread_ = std::thread([this] { loop_.run(); });  // joined by the destructor, so `this` outlives it
   return {};
 }

@@ -26,9 +26,14 @@ inline constexpr int application_mark = 1;
 
 class RecordingTelemetry final : public sidecar::Telemetry {
  public:
+  void start(io::Loop&) override {}
+  void stop() override {}
+  void connection_joined(const sidecar::PeersRecord&) override {}
   void request_done(const sidecar::RequestRecord& record) override { requests.push_back(record); }
   void connection_opened(sidecar::Direction) override { ++opened; }
-  void connection_done(const sidecar::ConnectionRecord& record) override { connections.push_back(record); }
+  void connection_done(const sidecar::ConnectionRecord& record, bool) override {
+    connections.push_back(record);
+  }
   void connection_refused(sidecar::Direction, std::string_view reason) override {
     ++refused[std::string(reason)];
   }
