@@ -21,6 +21,9 @@ constexpr int ip6t_so_original_dst = 80;
 // From here on a copy costs more than a system call of its own.
 constexpr std::size_t direct_write_bytes_min = 16 * 1024;
 
+// What a sidecar holds for each connection, idle or not, beside libuv's own handle.
+static_assert(sizeof(UvStream) <= 256);
+
 }  // namespace
 
 // What libuv has not sent yet: it owns its bytes, since it may outlive the stream.
