@@ -10,6 +10,10 @@ namespace {
 using codec::GrpcCode;
 using codec::GrpcStatus;
 
+// A message more than this much behind a server that does not read ends the call: its owner is not looking at
+// writable().
+constexpr std::size_t unsent_bytes_max = 4 * limits::grpc_message_bytes_max;
+
 bool is_grpc_answer(const codec::Headers& headers) {
   return ascii_lower(headers.get("content-type").value_or("")).starts_with("application/grpc");
 }
@@ -95,6 +99,13 @@ void GrpcClientCall::start(GrpcClientConnection& connection) {
 
 void GrpcClientCall::send(std::string_view message) {
   if (over() || half_closed_) return;
+  if (queued_bytes() + message.size() > unsent_bytes_max) {
+    half_closed_ = true;
+    loop_.defer(anchor_.guard([this] {
+      fail_call(Error{Code::limit, "the server does not read what it is sent"});
+    }));
+    return;
+  }
   std::string frame;
   codec::write_grpc_frame(frame, message);
   if (connection_ == nullptr) {
@@ -105,10 +116,11 @@ void GrpcClientCall::send(std::string_view message) {
   }
 }
 
-bool GrpcClientCall::writable() const {
-  const std::size_t behind = connection_ == nullptr ? queued_.size() : connection_->session().queued(id_);
-  return !over() && behind <= limits::write_high_bytes;
+std::size_t GrpcClientCall::queued_bytes() const {
+  return connection_ == nullptr ? queued_.size() : connection_->session().queued(id_);
 }
+
+bool GrpcClientCall::writable() const { return !over() && queued_bytes() <= limits::write_high_bytes; }
 
 void GrpcClientCall::half_close() {
   if (over() || half_closed_) return;

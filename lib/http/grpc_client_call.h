@@ -63,6 +63,7 @@ class GrpcClientCall final : public std::enable_shared_from_this<GrpcClientCall>
   void timed_out();
   void finish(const Result<codec::GrpcStatus>& how, const codec::Headers& trailers);
   void let_go();
+  std::size_t queued_bytes() const;
   codec::RequestHead request_head() const;
 
   io::Loop& loop_;
