@@ -46,6 +46,10 @@ inline constexpr std::uint64_t duration_bounds_us[] = {
     60'000'000, 300'000'000, 600'000'000, 1'800'000'000, 3'600'000'000};
 inline constexpr std::size_t duration_bounds = std::size(duration_bounds_us);
 
+inline constexpr std::size_t label_bytes_max = 256;
+inline constexpr std::string_view ejections_metric = "weft_endpoint_ejections_total";
+inline constexpr std::string_view dropped_lines_metric = "weft_access_log_dropped_lines_total";
+
 struct alignas(64) RequestShard {
   Counter duration_us;
   Counter in_bucket[duration_bounds + 1];  // the last: above all bounds; their sum is istio_requests_total
