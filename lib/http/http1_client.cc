@@ -65,7 +65,7 @@ ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, b
   left_ = false;
   paused_ = false;
   if (!usable) {
-    fail(Error{Code::closed, "the connection closed before the request was sent"});
+    refuse_request();
     return *this;
   }
   phase_ = Phase::exchange;
@@ -79,6 +79,15 @@ ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, b
   codec::append_request_head(bytes, head, how);
   write(bytes);
   return *this;
+}
+
+// It closed, or is about to, before anything was written.
+void Http1ClientConnection::refuse_request() {
+  Error error{Code::closed, "the connection closed before the request was sent"};
+  if (phase_ != Phase::closed) return fail(error);  // or is failing already: exchange_ hears of that
+  loop_.defer(anchor_.guard([this, error = std::move(error)] {
+    if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->exchange_aborted(error, Delivery::never);
+  }));
 }
 
 // False where head and body contradict each other: nothing is sent and the exchange aborts.

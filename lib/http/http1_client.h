@@ -53,6 +53,7 @@ class Http1ClientConnection final : public ClientConnection,
   void stream_drained() override;
   void stream_failed(const Error& error) override;
 
+  void refuse_request();
   bool frame_request(const codec::RequestHead& head, bool end, codec::Http1Write& write);
   void write(std::string_view bytes);
   bool nothing_left_us() const;

@@ -37,19 +37,20 @@ bool Lease::reused() const { return pooled_->reused; }
 
 class Pool::Request final : public PoolRequest {
  public:
-  Request(Pool& pool, std::string_view key, Done done) : pool_(pool), key_(key), done_(std::move(done)) {}
+  Request(Pool& pool, std::string_view key, Done done)
+      : pool_(pool), key_(key), began_(pool.retirements_), done_(std::move(done)) {}
   ~Request() override {
     if (connecting_) --pool_.connecting_;
     // Found but not handed over: it goes back.
-    if (found_) Lease(*found_);
+    if (found_) const Lease back(*found_);
   }
 
   void give(PooledConnection& found) {
     found_ = &found;
-    pool_.loop_.defer(anchor_.guard([this] { done_(Lease(*std::exchange(found_, nullptr))); }));
+    pool_.loop_.defer(anchor_.guard([this] { finish(Lease(*std::exchange(found_, nullptr))); }));
   }
   void refuse(Error error) {
-    pool_.loop_.defer(anchor_.guard([this, error = std::move(error)] { done_(fail(error)); }));
+    pool_.loop_.defer(anchor_.guard([this, error = std::move(error)] { finish(fail(error)); }));
   }
   void connect(const Connect& connect) {
     ++pool_.connecting_;
@@ -57,14 +58,23 @@ class Pool::Request final : public PoolRequest {
     attempt_ = connect(anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
       connecting_ = false;
       --pool_.connecting_;
-      if (!stream) return done_(fail(stream.error()));
-      done_(Lease(pool_.add(key_, *std::move(stream))));
+      if (!stream) return finish(fail(stream.error()));
+      PooledConnection& made = pool_.add(key_, *std::move(stream));
+      made.retired = began_ != pool_.retirements_;  // good for this request, and for no other
+      finish(Lease(made));
     }));
   }
 
  private:
+  // The callback often destroys this request, so it must not live in it while it runs.
+  void finish(Result<Lease> result) {
+    const Done done = std::move(done_);
+    done(std::move(result));
+  }
+
   Pool& pool_;
   std::string key_;
+  std::uint64_t began_;
   Done done_;
   PooledConnection* found_ = nullptr;
   bool connecting_ = false;
@@ -127,7 +137,7 @@ void Pool::released(PooledConnection& pooled) {
 
 void Pool::became_available(PooledConnection& pooled) {
   if (pooled.idle || pooled.gone) return;
-  if (pooled.retired || !pooled.connection->available()) return pooled.connection->drain();
+  if (pooled.retired) return pooled.connection->drain();
   pooled.idle = true;
   idle_[pooled.key].push_back(&pooled);
   pooled.expiry->start(pooled.connection->idle_limit(options_.idle_timeout));
@@ -153,15 +163,20 @@ void Pool::remove(PooledConnection& pooled) {
   loop_.delete_later(std::move(node.mapped()));
 }
 
-void Pool::retire_all() {
+void Pool::retire_if(const Function<bool(std::string_view)>& chosen) {
+  ++retirements_;
   for (const auto& [key, pooled] : connections_) {
+    if (!chosen(pooled->key)) continue;
     pooled->retired = true;
     if (!pooled->idle) continue;
-    pooled->idle = false;
+    forget_idle(*pooled);
     pooled->expiry->stop();
     pooled->connection->drain();
   }
-  idle_.clear();
+}
+
+void Pool::retire_all() {
+  retire_if([](std::string_view) { return true; });
 }
 
 std::size_t Pool::idle_connections() const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -69,6 +70,8 @@ class Pool {
 
   // What is idle closes now, what is in use when it comes back: after the own certificate changed, say.
   void retire_all();
+  // The same for the keys that are `chosen`: their endpoint is gone, say.
+  void retire_if(const Function<bool(std::string_view key)>& chosen);
   std::size_t connections() const { return connections_.size(); }
   std::size_t idle_connections() const;
 
@@ -90,6 +93,7 @@ class Pool {
   std::unordered_map<PooledConnection*, std::unique_ptr<PooledConnection>> connections_;
   std::unordered_map<std::string, std::vector<PooledConnection*>> idle_;
   std::size_t connecting_ = 0;
+  std::uint64_t retirements_ = 0;
   Anchor anchor_;
 };
 

@@ -1,0 +1,227 @@
+#include "http/pool.h"
+#include "tests/lib/http/http1_fixture.h"
+
+namespace weft::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+class HttpPool : public Http1Suite {
+ protected:
+  HttpPool() {
+    auto listener = loop().listen(loopback(0), {}, [this](std::unique_ptr<io::Stream> stream) {
+      servers_.push_back(std::make_unique<ServerSide>(loop()));
+      ServerSide& server = *servers_.back();
+      server.on = [this, &server](std::string_view event) {
+        if (event == "begins") {
+          if (keep_alive_ != nullptr) {
+            server.exchange->send_head(response(200, {{"Content-Length", "0"}, {"X", keep_alive_}}), true);
+          } else {
+            server.reply(200, "");
+          }
+        }
+      };
+      server.take(std::move(stream));
+    });
+    listener_ = std::move(*listener);
+  }
+
+  Pool::Connect connect_to(std::uint16_t port) {
+    return [this, port](Pool::ConnectDone done) {
+      ++connects_;
+      return loop().connect({IpAddress::parse("127.0.0.1").value(), port}, {}, std::move(done));
+    };
+  }
+  Pool::Connect connect() { return connect_to(listener_->local_address().port); }
+
+  // A lease, waited for; nothing where it failed.
+  std::optional<Lease> lease(std::string_view key = "a") {
+    std::optional<Lease> got;
+    bool done = false;
+    const auto request = pool_.acquire(key, connect(), [&](Result<Lease> result) {
+      done = true;
+      if (result) got.emplace(*std::move(result));
+    });
+    EXPECT_FALSE(done) << "never inline";
+    EXPECT_TRUE(run_until([&] { return done; }));
+    return got;
+  }
+  // One exchange on `lease`, to its end.
+  void use(Lease& lease) {
+    ClientSide user(loop());
+    user.open = true;
+    lease.connection().request(request("GET", "/"), true, user);
+    EXPECT_TRUE(run_until([&] { return user.finishes + user.aborts == 1; }));
+    EXPECT_EQ(user.finishes, 1);
+  }
+  void use(std::string_view key = "a") {
+    auto leased = lease(key);
+    ASSERT_TRUE(leased);
+    use(*leased);
+  }
+
+  PoolOptions options_{.idle_timeout = 100ms};
+  Pool pool_{loop(), options_};
+  std::unique_ptr<io::Listener> listener_;
+  std::vector<std::unique_ptr<ServerSide>> servers_;
+  const char* keep_alive_ = nullptr;
+  int connects_ = 0;
+};
+
+TEST_F(HttpPool, GivesAConnectionBackForTheSameKeyOnly) {
+  use("a");
+  EXPECT_EQ(pool_.idle_connections(), 1u);
+  {
+    auto again = lease("a");
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->reused());
+    EXPECT_EQ(pool_.idle_connections(), 0u);
+    use(*again);
+  }
+  EXPECT_EQ(connects_, 1);
+  use("b");
+  EXPECT_EQ(connects_, 2);
+  EXPECT_EQ(pool_.connections(), 2u);
+}
+
+TEST_F(HttpPool, GivesEachOfTwoAtOnceItsOwn) {
+  auto first = lease();
+  auto second = lease();
+  ASSERT_TRUE(first && second);
+  EXPECT_FALSE(first->reused() || second->reused());
+  EXPECT_EQ(pool_.connections(), 2u);
+}
+
+TEST_F(HttpPool, ForgetsAConnectionThatThePeerCloses) {
+  use();
+  servers_[0]->connection.reset();
+  EXPECT_TRUE(run_until([&] { return pool_.connections() == 0; }));
+  EXPECT_EQ(pool_.idle_connections(), 0u);
+}
+
+TEST_F(HttpPool, LetsGoOfWhatNobodyUses) {
+  use();
+  EXPECT_EQ(pool_.connections(), 1u);
+  EXPECT_TRUE(run_until([&] { return pool_.connections() == 0; }));
+  EXPECT_TRUE(run_until([&] { return servers_[0]->closes == 1; }));
+}
+
+TEST_F(HttpPool, UsesTheMostRecentFirst) {
+  std::optional<Lease> first = lease();
+  std::optional<Lease> second = lease();
+  const ClientConnection* const later = &second->connection();
+  first.reset();
+  second.reset();
+  EXPECT_EQ(pool_.idle_connections(), 2u);
+  const auto next = lease();
+  EXPECT_EQ(&next->connection(), later);
+}
+
+TEST_F(HttpPool, ALeaseDroppedWithinTheLastCallbackGivesTheConnectionBack) {
+  std::optional<Lease> leased = lease();
+  ClientSide user(loop());
+  user.open = true;
+  user.on = [&](std::string_view event) {
+    if (event == "finished") leased.reset();
+  };
+  leased->connection().request(request("GET", "/"), true, user);
+  ASSERT_TRUE(run_until([&] { return user.finishes == 1; }));
+  EXPECT_EQ(pool_.idle_connections(), 1u);
+}
+
+TEST_F(HttpPool, AConnectionThatClosedWhileLeasedIsNotGivenAgain) {
+  std::optional<Lease> leased = lease();
+  run_for(30ms);
+  servers_[0]->connection.reset();
+  run_for(30ms);
+  EXPECT_FALSE(leased->connection().available());
+  ClientSide user(loop());
+  user.open = true;
+  leased->connection().request(request("GET", "/"), true, user);
+  EXPECT_TRUE(run_until([&] { return user.aborts == 1; }));
+  EXPECT_EQ(user.delivery, Delivery::never);
+  leased.reset();
+  EXPECT_TRUE(run_until([&] { return pool_.connections() == 0; }));
+}
+
+TEST_F(HttpPool, PassesOnWhyItCannotConnect) {
+  const std::uint16_t port = listener_->local_address().port;
+  listener_.reset();
+  std::optional<Error> error;
+  const auto request = pool_.acquire("a", connect_to(port), [&](Result<Lease> result) {
+    ASSERT_FALSE(result);
+    error = result.error();
+  });
+  ASSERT_TRUE(run_until([&] { return error.has_value(); }));
+  EXPECT_EQ(error->code, Code::refused);
+  EXPECT_EQ(pool_.connections(), 0u);
+}
+
+TEST_F(HttpPool, CancellingRunsNothing) {
+  bool ran = false;
+  auto connecting = pool_.acquire("a", connect(), [&](Result<Lease>) { ran = true; });
+  connecting.reset();
+  use("b");
+  auto found = pool_.acquire("b", connect(), [&](Result<Lease>) { ran = true; });
+  EXPECT_EQ(pool_.idle_connections(), 0u);
+  found.reset();
+  EXPECT_EQ(pool_.idle_connections(), 1u);
+  run_for(30ms);
+  EXPECT_FALSE(ran);
+}
+
+TEST_F(HttpPool, ARequestMayBeDestroyedInItsOwnCallback) {
+  for (const bool found : {false, true}) {
+    std::unique_ptr<PoolRequest> request;
+    const std::string text(100, 'x');  // what the callback owns is still there afterwards
+    std::string seen;
+    request = pool_.acquire("a", connect(), [&request, &seen, text](Result<Lease> result) {
+      request.reset();
+      if (result) seen = text;
+    });
+    ASSERT_TRUE(run_until([&] { return !seen.empty(); }));
+    EXPECT_EQ(seen, text);
+    EXPECT_EQ(pool_.idle_connections(), 1u) << found;
+  }
+  EXPECT_EQ(connects_, 1);
+}
+
+TEST_F(HttpPool, RefusesAboveItsLimit) {
+  Pool small(loop(), {.connections_max = 1});
+  std::vector<Result<Lease>> results;
+  const auto first =
+      small.acquire("a", connect(), [&](Result<Lease> result) { results.push_back(std::move(result)); });
+  const auto second =
+      small.acquire("b", connect(), [&](Result<Lease> result) { results.push_back(std::move(result)); });
+  EXPECT_TRUE(results.empty()) << "never inline";
+  ASSERT_TRUE(run_until([&] { return results.size() == 2; }));
+  ASSERT_FALSE(results[0]);
+  EXPECT_EQ(results[0].error().code, Code::limit);
+  EXPECT_TRUE(results[1]);
+}
+
+TEST_F(HttpPool, RetiresTheChosenKeysNowAndWhenTheyComeBack) {
+  use("gone");
+  use("stays");
+  std::optional<Lease> used = lease("gone too");
+  bool connected = false;
+  std::optional<Lease> late;
+  const auto under_way = pool_.acquire("gone three", connect(), [&](Result<Lease> result) {
+    connected = true;
+    late.emplace(*std::move(result));
+  });
+  pool_.retire_if([](std::string_view key) { return key.starts_with("gone"); });
+  EXPECT_EQ(pool_.idle_connections(), 1u);
+  use(*used);
+  used.reset();
+  ASSERT_TRUE(run_until([&] { return connected; }));
+  use(*late);
+  late.reset();
+  EXPECT_TRUE(run_until([&] { return pool_.connections() <= 1; }));
+  EXPECT_EQ(connects_, 4);
+  pool_.retire_all();
+  EXPECT_TRUE(run_until([&] { return pool_.connections() == 0; }));
+}
+
+}  // namespace
+}  // namespace weft::http
