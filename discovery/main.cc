@@ -98,6 +98,15 @@ kube::TrustRoots roots_of(const tls::TrustBundle& bundle) {
   return out;
 }
 
+// Where a machine has no IPv6, "[::]" means all of IPv4.
+template <class Listen>
+Status listen_anywhere(const Address& address, Listen listen) {
+  Status done = listen(address);
+  if (done || !address.ip.is_v6() || !address.ip.is_unspecified()) return done;
+  log::info("no IPv6 here, listening on IPv4 alone", {{"error", done.error().message}});
+  return listen(Address{IpAddress(), address.port});
+}
+
 // Everything that lives on the loop, in the order in which it may die (last first).
 class Program {
  public:
@@ -121,7 +130,7 @@ class Program {
   }
 
   Status start(const Address& metrics) {
-    WEFT_TRY(metrics_->listen(metrics));
+    WEFT_TRY(listen_anywhere(metrics, [&](const Address& at) { return metrics_->listen(at); }));
     source_.start(anchor_.guard([this](std::vector<Change> changes) { server_.take(std::move(changes)); }));
     identity_->start();
     for (const int number : {SIGTERM, SIGINT}) {
@@ -136,7 +145,8 @@ class Program {
   void credentials_changed(const kube::WorkloadCredentials& fresh) {
     server_.set_bundle(roots_of(*fresh.bundle));
     Status ready = mesh_.set_credentials(fresh);
-    if (ready && !mesh_.listening() && !stopping_) ready = mesh_.listen(listen_);
+    if (ready && !mesh_.listening() && !stopping_)
+      ready = listen_anywhere(listen_, [&](const Address& at) { return mesh_.listen(at); });
     if (ready) return;
     log::error(ready.error().message);
     failed_ = true;
