@@ -18,9 +18,9 @@ class StreamHandler {
   virtual void stream_data(std::string_view bytes) = 0;
   // The peer will send no more (FIN, TLS close_notify). Writing may go on.
   virtual void stream_end() = 0;
-  // queued_bytes() fell below limits::write_low_bytes after it had been above limits::write_high_bytes; and,
-  // after end(), once when everything including the FIN has been handed to the kernel (then it is safe to
-  // destroy the stream without losing a byte).
+  // queued_bytes() fell below limits::write_low_bytes after it had been above limits::write_high_bytes. After
+  // end() instead, and only once: everything including the FIN has been handed to the kernel, so the stream
+  // may be destroyed without losing a byte.
   virtual void stream_drained() = 0;
   // The stream failed: reset, broken, protocol error. Last callback, exactly once, and not after a clean end
   // of both directions. The handler may destroy the stream in it.

@@ -191,8 +191,12 @@ bool UvStream::send_queued() {
     in_flight_ = true;
     static_cast<void>(request.release());
   }
-  if (ending_ && !shut_down_ && !in_flight_) shut_down();
-  if (above_high_ && queued_bytes() < limits::write_low_bytes) {
+  bool drained = above_high_ && !ending_ && queued_bytes() < limits::write_low_bytes;
+  if (ending_ && !shut_down_ && !in_flight_) {
+    shut_down();
+    drained = !failure_;
+  }
+  if (drained) {
     above_high_ = false;
     if (handler_) handler_->stream_drained();
     return false;

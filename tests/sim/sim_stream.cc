@@ -187,11 +187,13 @@ void SimStream::flush() {
   const auto count = std::min(outgoing_.size(), connection_->room_towards(connection_->other(end_)));
   connection_->send(end_, outgoing_.view().substr(0, count));
   outgoing_.consume(count);
+  bool drained = above_high_ && !ending_ && outgoing_.size() < limits::write_low_bytes;
   if (ending_ && outgoing_.empty() && !fin_sent_) {
     fin_sent_ = true;
     connection_->send_fin(end_);
+    drained = true;
   }
-  if (above_high_ && outgoing_.size() < limits::write_low_bytes) {
+  if (drained) {
     above_high_ = false;
     if (handler_) handler_->stream_drained();
   }

@@ -156,6 +156,49 @@ TEST_F(StreamTest, EndIsIdempotentAndNothingIsWrittenBehindIt) {
   EXPECT_EQ(pair->far.ends, 1);
 }
 
+TEST_F(StreamTest, DrainedIsToldOnceAfterEndThoughTheMarkWasNeverReached) {
+  const auto pair = connect();
+  pair->near.stream->write("short");
+  run_for(5ms);
+  EXPECT_EQ(pair->near.drains, 0);
+  pair->near.stream->end();
+  EXPECT_EQ(pair->near.drains, 0);  // never inline
+  ASSERT_TRUE(run_until([&] { return pair->near.drains == 1; }));
+  pair->near.stream->end();
+  run_for(20ms);
+  EXPECT_EQ(pair->near.drains, 1);
+}
+
+// What a connection does that closes behind its last response.
+TEST_F(StreamTest, DestroyedWhenDrainedAfterEndNoByteIsLost) {
+  struct Closes final : io::StreamHandler {
+    void stream_data(std::string_view) override {}
+    void stream_end() override {}
+    void stream_drained() override {
+      if (ended) stream.reset();
+    }
+    void stream_failed(const Error& error) override { ADD_FAILURE() << error.message; }
+    std::unique_ptr<io::Stream> stream;
+    bool ended = false;
+  };
+  const auto pair = connect();
+  const std::string bytes = pattern(20'000'000);
+  Closes closes;
+  closes.stream = std::move(pair->near.stream);
+  closes.stream->start(closes);
+  pair->far.stream->pause();
+  closes.stream->write(bytes);
+  closes.stream->end();
+  closes.ended = true;
+  run_for(20ms);
+  ASSERT_TRUE(closes.stream) << "the peer does not read, so not everything can have left";
+  pair->far.stream->resume();
+  ASSERT_TRUE(run_until([&] { return pair->far.over(); }));
+  EXPECT_FALSE(closes.stream);
+  EXPECT_EQ(pair->far.ends, 1);
+  EXPECT_TRUE(pair->far.data == bytes);
+}
+
 TEST_F(StreamTest, ResetIsSeenAsAFailureOnceAndNamesThePeer) {
   const auto pair = connect();
   const std::string peer = pair->far.stream->peer_address().to_string();
