@@ -48,8 +48,12 @@ Status limit_capabilities(std::uint64_t allowed) {
 Status keep_capabilities(std::uint64_t allowed) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
+  // What this machine's root does not have, nobody can be given.
+  if (::syscall(SYS_capget, &header, data.data()) != 0) return fail(system_error("read capabilities"));
   for (unsigned half = 0; half < 2; ++half) {
-    data[half].effective = data[half].permitted = static_cast<std::uint32_t>(allowed >> (32 * half));
+    data[half].permitted &= static_cast<std::uint32_t>(allowed >> (32 * half));
+    data[half].effective = data[half].permitted;
+    data[half].inheritable = 0;
   }
   if (::syscall(SYS_capset, &header, data.data()) != 0) return fail(system_error("set capabilities"));
   return {};

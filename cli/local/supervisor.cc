@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/local/control_plane.h"
 #include "cli/local/pod_json.h"
+#include "cli/local/system_setup.h"
 #include "injector/eligibility.h"
 
 namespace weft::local {
@@ -56,6 +57,7 @@ Status Supervisor::start() {
   const StateFolder& folder = options_.folder;
   WEFT_ASSIGN(const std::string jwks, issuer_.jwks());
   WEFT_TRY(write_file_atomically(folder.issuer() + "/jwks.json", jwks, 0644, folder.scratch()));
+  WEFT_TRY(add_service_route(reaper_));
   std::vector<IpAddress> dns{dns_addresses().v4};
   if (has_ipv6()) dns.push_back(dns_addresses().v6);
   WEFT_ASSIGN(dns_, DnsServer::start(dns));

@@ -124,6 +124,12 @@ Status set_up_node_network() {
   return {};
 }
 
+Status add_service_route(Reaper& reaper) {
+  const std::string command =
+      str_cat("route add ", service_range_v4, " dev lo src ", node_addresses().v4.to_string(), "\n");
+  return reaper.run({"ip", "-batch", "-"}, command).map([](const std::string&) {});
+}
+
 Status in_network(int namespace_fd, const Function<void()>& work) {
   const UniqueFd own(::open(own_network, O_RDONLY | O_CLOEXEC));
   if (!own) return fail(system_error(own_network));
