@@ -37,7 +37,7 @@ Result<tls::SecretText> read_or_create(const std::string& path, const std::strin
   auto there = read_secret_file(path, 0077);
   if (there || there.error().code != Code::not_found) return there;
   const auto made = create_key_file(path, trust_domain, now);
-  if (!made && made.error().code != Code::exists) return fail(made.error());
+  if (!made && made.error().code != Code::exists) return fail(made.error().in("make the CA's key"));
   return read_secret_file(path, 0077);  // ours, or that of the one who was quicker
 }
 
@@ -74,7 +74,7 @@ Authority::Authority(tls::PrivateKey key, tls::Certificate signer, std::vector<t
 Result<std::unique_ptr<Authority>> Authority::from_key_file(const std::string& path,
                                                             const std::string& trust_domain, WallTime now) {
   const auto text = read_or_create(path, trust_domain, now);
-  if (!text) return fail(text.error().in("the CA's key"));
+  if (!text) return fail(text.error());
   auto key = tls::PrivateKey::from_pem(text->view());
   if (!key) return fail(key.error().in(path));
   auto roots = tls::parse_chain(text->view());

@@ -9,8 +9,8 @@
 #include <cstring>
 #include <utility>
 
-#include "base/random.h"
 #include "base/text.h"
+#include "tls/issue.h"
 
 namespace weft::ca {
 namespace {
@@ -78,7 +78,8 @@ std::string folder_of(const std::string& path) {
 class Draft {
  public:
   // By chance, not by process id: CAs in different containers may share the folder.
-  explicit Draft(const std::string& path) : name_(str_cat(path, ".", system_random_seed(), ".new")) {}
+  explicit Draft(const std::string& path)
+      : name_(str_cat(path, ".", hex_encode(tls::random_serial()), ".new")) {}
   ~Draft() { ::unlink(name_.c_str()); }
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;

@@ -93,7 +93,9 @@ int run(const Flags& flags, const Settings& settings) {
     if (!signal) return give_up(exit_failed, signal.error());
     signals.push_back(*std::move(signal));
   }
-  log::info("ready", {{"trust_domain", settings.policy.trust_domain},
+  log::info("ready", {{"listen", server.address().to_string()},
+                      {"metrics", server.metrics_address().to_string()},
+                      {"trust_domain", settings.policy.trust_domain},
                       {"signing_certificate", (*authority)->signing_certificate().sha256_hex()},
                       {"expires", format_time((*authority)->not_after())}});
   loop.run();

@@ -34,6 +34,9 @@ class Server {
     return acceptor_->listen(address, options);
   }
   Status listen_metrics(const Address& address) { return metrics_server_->listen(address); }
+  // The first of them, with the real port where 0 was asked for. REQUIRES: it was listened on.
+  const Address& address() const { return acceptor_->local_address(); }
+  const Address& metrics_address() const { return metrics_server_->local_address(); }
   // The token keys' file changed, or may have.
   void reload_token_keys();
   // Calls under way may finish; `done` runs once nothing is left, or after some seconds.

@@ -12,6 +12,8 @@ namespace {
 
 // How long a refused client is waited for, so that our alert is read before our close becomes a reset.
 constexpr auto linger_timeout = std::chrono::milliseconds(250);
+// A client that refuses waits only for its own alert to leave.
+constexpr auto flush_timeout = std::chrono::milliseconds(20);
 
 std::uint8_t alert_of(ChainError::Kind kind) {
   switch (kind) {
@@ -62,7 +64,7 @@ class HandshakeImpl final : public Handshake, public HandshakeEvents {
     // and closing on unread bytes would be a reset that overtakes the alert; so it is given a moment to close
     // itself.
     connection_->end_inner();
-    timer_->start(linger_timeout);
+    timer_->start(expected_.purpose == Purpose::client ? linger_timeout : flush_timeout);
   }
 
   void inner_flushed() override {

@@ -1,8 +1,10 @@
 // The signing key: made once, kept private, shared by those who race for it; or supplied, and then checked.
 #include "ca/authority.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <thread>
 
@@ -75,7 +77,7 @@ TEST(KeyFile, RefusesWhatCannotBeUsedAndSaysWhy) {
   EXPECT_TEXT(why(Authority::from_key_file(path, "cluster.local", now - 24h)), "not valid before");
   EXPECT_TEXT(why(Authority::from_key_file(folder / "no/such/folder.pem", "cluster.local", now)),
               "No such file");
-  EXPECT_TEXT(why(Authority::from_key_file(folder.path(), "cluster.local", now)), "the CA's key");
+  EXPECT_TEXT(why(Authority::from_key_file(folder.path(), "cluster.local", now)), "read " + folder.path());
   for (const char* content :
        {"", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}) {
     const auto bad = folder.write("bad.pem", content);
@@ -84,15 +86,28 @@ TEST(KeyFile, RefusesWhatCannotBeUsedAndSaysWhy) {
   }
 }
 
-TEST(KeyFile, AFullDiskLeavesNothingBehind) {
-  // A device that is always full stands in for the disk.
-  EXPECT_FALSE(create_secret_file("/dev/full/x", {"secret"}));
+TEST(KeyFile, NeverReplacesOne) {
   const test::TempDir folder;
   const auto path = folder.write("ca.pem", "there already");
   const auto created = create_secret_file(path, {"secret"});
   ASSERT_FALSE(created);
   EXPECT_EQ(created.error().code, Code::exists);
   EXPECT_EQ(read_file(path, 100).value(), "there already");
+}
+
+// A limit on the size of files stands in for a full disk: the write fails half-way.
+TEST(KeyFile, AFullDiskLeavesNothingBehind) {
+  const test::TempDir folder;
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit full{100, old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto authority = Authority::from_key_file(folder / "ca.pem", "cluster.local", now);
+  ::setrlimit(RLIMIT_FSIZE, &old_limit);
+  ::signal(SIGXFSZ, old_handler);
+  EXPECT_TEXT(why(authority), "make the CA's key: write ");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(Issue, GivesLeafFirstAndRootLast) {

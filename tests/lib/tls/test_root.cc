@@ -36,11 +36,8 @@ std::shared_ptr<const tls::Svid> TestRoot::sign(const tls::CertificateTemplate& 
   auto key = tls::PrivateKey::generate().value();
   auto certificate = tls::sign_certificate(tmpl, key.public_key(), &certificate_, key_).value();
   const SpiffeId id = certificate.spiffe_id().value_or(SpiffeId{"cluster.local", "default", "test"});
-  return std::make_shared<const tls::Svid>(tls::Svid{std::move(key),
-                                                     {certificate},
-                                                     id,
-                                                     tmpl.not_before,
-                                                     tmpl.not_after});
+  return std::make_shared<const tls::Svid>(
+      tls::Svid{std::move(key), {certificate}, id, tmpl.not_before, tmpl.not_after});
 }
 
 std::shared_ptr<const tls::TrustBundle> TestRoot::bundle(const std::string& trust_domain) const {
