@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "kube/manifests.h"
 
@@ -86,11 +88,17 @@ void Problem::note(std::string_view where, std::string what) {
 
 std::string Problem::text() const { return path.empty() ? message : str_cat(path, ": ", message); }
 
-bool JsonField::expect_list() const {
-  if (!present()) return false;
-  if (value_->is_array()) return true;
+bool JsonField::present() const { return value_ != nullptr && !value_->is_null(); }
+
+std::size_t JsonField::list_size() const {
+  if (!present()) return 0;
+  if (value_->is_array()) return value_->size();
   unexpected("a list");
-  return false;
+  return 0;
+}
+
+JsonField JsonField::element(std::size_t index) const {
+  return {&(*value_)[index], element_path(path_, index), *problem_};
 }
 
 bool JsonField::expect_map() const {

@@ -1,6 +1,6 @@
 // Reading fields out of JSON with one error text for all of them. A JsonField knows the path that led to it;
 // the first wrong value is noted in the shared Problem, reading goes on with defaults, and the caller looks
-// once at the end. Internal to lib/kube: it shows nlohmann's type.
+// once at the end. Internal to lib/kube.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/address.h"
 #include "kube/objects.h"
@@ -35,14 +35,13 @@ class JsonField {
   // REQUIRES: `value` and `problem` outlive the field and those made from it.
   JsonField(const Json& root, Problem& problem) : value_(&root), problem_(&problem) {}
 
-  bool present() const { return value_ != nullptr && !value_->is_null(); }
+  bool present() const;
   const std::string& path() const { return path_; }
   JsonField operator[](std::string_view key) const;  // an absent one when there is none
   template <class F>
   void each(F read) const {
-    if (!expect_list()) return;
-    for (std::size_t i = 0; i < value_->size(); ++i)
-      read(JsonField(&(*value_)[i], element_path(path_, i), *problem_));
+    const std::size_t size = list_size();
+    for (std::size_t i = 0; i < size; ++i) read(element(i));
   }
 
   // Absent and null read as the fallback.
@@ -69,7 +68,8 @@ class JsonField {
  private:
   JsonField(const Json* value, std::string path, Problem& problem)
       : value_(value), path_(std::move(path)), problem_(&problem) {}
-  bool expect_list() const;
+  std::size_t list_size() const;  // of a list; 0 for anything else
+  JsonField element(std::size_t index) const;
   bool expect_map() const;
 
   const Json* value_;

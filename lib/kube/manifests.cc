@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "kube/json_field.h"
 #include "kube/yaml_reader.h"
@@ -15,7 +17,7 @@ Result<std::vector<YamlDocument>> read_any(std::string_view text) {
   if (first != std::string_view::npos && text[first] == '{') {
     if (auto json = parse_json(text)) {
       std::vector<YamlDocument> one;
-      one.push_back({.value = *std::move(json), .begin = {1, 1}, .places = {}});
+      one.push_back({.value = std::make_shared<const Json>(*std::move(json)), .begin = {1, 1}, .places = {}});
       return one;
     }
   }
@@ -31,7 +33,7 @@ class Collector {
     document_ = &document;
     number_ = number;
     where_ = only ? std::string() : str_cat("document ", number, ": ");
-    const Json& root = document.value;
+    const Json& root = *document.value;
     if (!root.is_object()) {
       out.errors.push_back(
           {Code::invalid, str_cat(at({}), "expected a Kubernetes object, found no mapping")});
@@ -93,7 +95,7 @@ Result<std::vector<Document>> parse_documents(std::string_view text, std::string
   std::vector<Document> out;
   for (const YamlDocument& document : *read)
     out.push_back({{std::string(file), document.begin.line, static_cast<unsigned>(out.size() + 1)},
-                   document.value.dump(-1, ' ', false, Json::error_handler_t::replace)});
+                   document.value->dump(-1, ' ', false, Json::error_handler_t::replace)});
   return out;
 }
 

@@ -2,6 +2,8 @@
 #include <array>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "kube/json_field.h"
 

@@ -6,6 +6,7 @@
 #include <streambuf>
 #include <utility>
 
+#include <nlohmann/json.hpp>
 #include <yaml-cpp/emitter.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -48,13 +49,16 @@ class Builder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     document_ = YamlDocument{.value = {}, .begin = place_of_mark(mark), .places = {}};
+    root_ = nullptr;
     frames_.clear();
     anchors_.clear();
     nodes_ = 0;
     bytes_ = 0;
   }
   void OnDocumentEnd() override {
-    if (!document_.value.is_null()) documents.push_back(std::move(document_));
+    if (root_.is_null()) return;
+    document_.value = std::make_shared<const Json>(std::move(root_));
+    documents.push_back(std::move(document_));
   }
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     leaf(mark, Json(nullptr), anchor, false);
@@ -170,7 +174,7 @@ class Builder final : public YAML::EventHandler {
 
   void add(Json value) {
     if (frames_.empty()) {
-      document_.value = std::move(value);
+      root_ = std::move(value);
       return;
     }
     Frame& top = frames_.back();
@@ -210,6 +214,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   YamlDocument document_;
+  Json root_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Anchored> anchors_;
   std::size_t nodes_ = 0;

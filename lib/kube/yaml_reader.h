@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@ struct Place {
 };
 
 struct YamlDocument {
-  Json value;
+  std::shared_ptr<const Json> value;  // never null
   Place begin;
   std::map<std::string, Place> places;  // by path, as JsonField makes it
   // The place of `path`, or of the nearest field above it that has one.

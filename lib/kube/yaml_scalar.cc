@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 
 namespace weft::kube {
