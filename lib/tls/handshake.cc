@@ -156,6 +156,9 @@ Error tls_error() {
       return Error{Code::refused, "the peer offers no TLS 1.3"};
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return Error{Code::refused, "the peer showed no certificate"};
+    case SSL_R_KEY_USAGE_BIT_INCORRECT:
+      return Error{Code::refused,
+                   "peer certificate lacks the key usage digitalSignature (is it a CA certificate?)"};
     default: {
       const char* text = ERR_reason_error_string(code);
       return Error{Code::invalid, str_cat("TLS: ", text == nullptr ? "unknown reason" : ascii_lower(text))};
