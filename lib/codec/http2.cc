@@ -95,6 +95,10 @@ struct Http2Callbacks {
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     Http2Session& session = self(user);
     if (head->type == NGHTTP2_CONTINUATION) {
+      if (++session.incoming_continuations_ > limits::http2_continuations_max) {
+        session.end_for_flood(
+            str_cat("a head in more than ", limits::http2_continuations_max, " CONTINUATION frames"));
+      }
       session.count(session.continuations_, limits::http2_continuations_per_second_max,
                     "CONTINUATION frames");
     } else if (head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION) {
@@ -110,6 +114,7 @@ struct Http2Callbacks {
     session.incoming_.version = Version::http2;
     session.incoming_status_ = 0;
     session.incoming_bytes_ = 0;
+    session.incoming_continuations_ = 0;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) session.begin_stream(frame->hd.stream_id);
     return 0;
   }
@@ -289,7 +294,9 @@ struct Http2Callbacks {
     WEFT_CHECK(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_continuations(option, limits::http2_continuations_max);
+    // nghttp2 counts each piece in which a CONTINUATION's nine header bytes arrive; begin_frame() counts
+    // frames.
+    nghttp2_option_set_max_continuations(option, std::size_t{10} * limits::http2_continuations_max);
     // The count of resets is ours (count()), by the loop's clock.
     nghttp2_option_set_stream_reset_rate_limit(option, ~0ull, ~0ull);
 
@@ -371,8 +378,13 @@ void Http2Session::broke(int nghttp2_error) {
 
 void Http2Session::count(Rate& rate, unsigned per_second_max, std::string_view what) {
   if (now_ - rate.second >= std::chrono::seconds(1)) rate = Rate{now_, 0};
-  if (++rate.count <= per_second_max || fault_) return;
-  fault_ = Error{Code::limit, str_cat("the peer sent more than ", per_second_max, " ", what, " in a second")};
+  if (++rate.count > per_second_max)
+    end_for_flood(str_cat("more than ", per_second_max, " ", what, " in a second"));
+}
+
+void Http2Session::end_for_flood(std::string_view what) {
+  if (fault_) return;
+  fault_ = Error{Code::limit, str_cat("the peer sent ", what)};
   nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 

@@ -140,6 +140,7 @@ class Http2Session {
   void end_arrived(StreamId id, Headers&& trailers);
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Rate& rate, unsigned per_second_max, std::string_view what);
+  void end_for_flood(std::string_view what);
   void broke(int nghttp2_error);
 
   Role role_;
@@ -152,6 +153,7 @@ class Http2Session {
   RequestHead incoming_;  // its headers serve responses and trailers as well
   int incoming_status_ = 0;
   std::size_t incoming_bytes_ = 0;
+  unsigned incoming_continuations_ = 0;
   MonotonicTime now_{};
   Rate resets_, pings_, settings_, continuations_, empty_frames_;
   bool shutting_down_ = false;
