@@ -9,9 +9,6 @@
 namespace weft::http {
 namespace {
 
-// How often a tunnel that is over looks whether its last bytes have left.
-constexpr auto sent_poll = std::chrono::milliseconds(100);
-
 constexpr std::uint64_t invalid_length = ~std::uint64_t{0};
 
 // The N of `Keep-Alive: timeout=N, max=M`.
@@ -174,7 +171,7 @@ void Http1ClientConnection::send_end(const codec::Headers& trailers) {
     codec::append_last_chunk(end, trailers);
     write(end);
   } else if (request_ == Request::tunnel) {
-    stream_->end();
+    end_stream();
   }
   request_ = Request::complete;
   finish_if_complete();
@@ -186,10 +183,13 @@ void Http1ClientConnection::cancel() {
 }
 
 void Http1ClientConnection::stream_drained() {
-  if (failing_) return;
+  if (failing_ || phase_ == Phase::closed) return;
+  if (ended_) end_sent_ = true;  // our own FIN has left
+  if (phase_ == Phase::closing) return close_if_sent();
   touch();
-  if (exchange_ != nullptr && request_ != Request::complete && request_ != Request::held)
+  if (exchange_ != nullptr && request_ != Request::complete && request_ != Request::held) {
     exchange_->request_drained();
+  }
 }
 
 // ---- the response comes in ----
@@ -370,17 +370,19 @@ void Http1ClientConnection::finish() {
   std::exchange(exchange_, nullptr)->exchange_finished();
   if (!alive() || failing_) return;
   if (goes_on) return owner_.connection_available();
-  stream_->end();
-  progress_at_ = loop_.now();
+  end_stream();
   close_if_sent();
+}
+
+void Http1ClientConnection::end_stream() {
+  ended_ = true;
+  stream_->end();
 }
 
 // The end of a tunnel may not have left yet; destroying the stream would drop it.
 void Http1ClientConnection::close_if_sent() {
-  const std::size_t queued = response_was_tunnel_ ? stream_->queued_bytes() : 0;
-  if (std::exchange(queued_, queued) != queued) progress_at_ = loop_.now();
-  if (queued == 0 || loop_.now() - progress_at_ >= options_.idle_timeout) return closed(nullptr);
-  deadline_.set(sent_poll);
+  if (end_sent_ || !response_was_tunnel_) return closed(nullptr);
+  deadline_.set(options_.idle_timeout);
 }
 
 void Http1ClientConnection::drain() {
@@ -402,7 +404,7 @@ void Http1ClientConnection::stream_failed(const Error& error) {
 }
 
 void Http1ClientConnection::deadline_reached() {
-  if (phase_ == Phase::closing) return close_if_sent();
+  if (phase_ == Phase::closing) return closed(nullptr);
   fail(Error{Code::timeout, "nothing was sent or received for too long"});
 }
 

@@ -67,6 +67,7 @@ class Http1ClientConnection final : public ClientConnection,
   void peer_ended_in_order();
   void finish_if_complete();
   void finish();
+  void end_stream();
   void close_if_sent();
   void deadline_reached();
   void fail(const Error& error);
@@ -82,10 +83,8 @@ class Http1ClientConnection final : public ClientConnection,
   ClientExchangeHandler* exchange_ = nullptr;
   std::string input_;  // read, and not taken yet; the stream is paused while there is some
   std::uint64_t request_remaining_ = 0;
-  std::size_t queued_ =
-      0;  // of this request, as long as nothing of it has left; while closing: at the last look
-  MonotonicTime progress_at_{};
-  bool left_ = false;  // some of this request may have been handed to the kernel
+  std::size_t queued_ = 0;  // as long as nothing of this request has left
+  bool left_ = false;       // some of this request may have been handed to the kernel
   std::optional<Duration> keep_alive_timeout_;
   Error failure_;
   Phase phase_ = Phase::idle;
@@ -93,6 +92,8 @@ class Http1ClientConnection final : public ClientConnection,
   Response response_ = Response::complete;
   bool connect_ = false;
   bool response_was_tunnel_ = false;
+  bool ended_ = false;     // end() was called
+  bool end_sent_ = false;  // and has left
   bool reusable_ = true;
   bool draining_ = false;
   bool paused_ = false;

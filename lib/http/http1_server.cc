@@ -8,9 +8,6 @@
 namespace weft::http {
 namespace {
 
-// How often a closing connection looks whether its last bytes have left.
-constexpr auto sent_poll = std::chrono::milliseconds(100);
-
 constexpr std::uint64_t invalid_length = ~std::uint64_t{0};
 
 }  // namespace
@@ -154,7 +151,7 @@ void Http1ServerConnection::request_ends() {
 void Http1ServerConnection::stream_end() {
   peer_ended_ = true;
   if (failing_ || phase_ == Phase::closed) return;
-  if (phase_ == Phase::closing) return close_if_sent();
+  if (phase_ == Phase::closing) return close_when_over();
   if (input_.empty()) peer_ended_in_order();
 }
 
@@ -303,7 +300,7 @@ void Http1ServerConnection::send_end(const codec::Headers& trailers) {
     codec::append_last_chunk(end, trailers);
     stream_->write(end);
   } else if (response_ == Response::tunnel) {
-    stream_->end();
+    end_stream();
   }
   response_ = Response::complete;
   finish_if_complete();
@@ -320,7 +317,9 @@ void Http1ServerConnection::close_after() {
 }
 
 void Http1ServerConnection::stream_drained() {
-  if (failing_) return;
+  if (failing_ || phase_ == Phase::closed) return;
+  if (ended_) end_sent_ = true;  // our own FIN has left
+  if (phase_ == Phase::closing) return close_when_over();
   touch();
   if (phase_ == Phase::exchange && exchange_ != nullptr && response_ != Response::complete) {
     exchange_->response_drained();
@@ -394,16 +393,20 @@ void Http1ServerConnection::begin_closing() {
   phase_ = Phase::closing;
   output_ = std::string();
   input_ = std::string();
-  stream_->end();
+  end_stream();
   stream_->resume();
-  queued_before_ = stream_->queued_bytes();
-  progress_at_ = loop_.now();
-  deadline_.set(peer_ended_ ? Duration(sent_poll) : options_.linger_timeout);
+  deadline_.set(end_sent_ ? options_.linger_timeout : options_.idle_timeout);
+  if (end_sent_ && peer_ended_) close_when_over();
 }
 
-void Http1ServerConnection::close_if_sent() {
-  if (stream_->queued_bytes() == 0) return closed(nullptr);
-  deadline_.set(sent_poll);
+void Http1ServerConnection::end_stream() {
+  ended_ = true;
+  stream_->end();
+}
+
+void Http1ServerConnection::close_when_over() {
+  if (end_sent_ && peer_ended_) return closed(nullptr);
+  if (end_sent_) deadline_.set(options_.linger_timeout);
 }
 
 void Http1ServerConnection::stream_failed(const Error& error) {
@@ -450,12 +453,8 @@ void Http1ServerConnection::deadline_reached() {
       return refuse({408, "the request head did not arrive in time"});
     case Phase::exchange:
       return fail(Error{Code::timeout, "nothing was sent or received for too long"});
-    case Phase::closing: {
-      const std::size_t queued = stream_->queued_bytes();
-      if (std::exchange(queued_before_, queued) != queued) progress_at_ = loop_.now();
-      if (queued == 0 || loop_.now() - progress_at_ >= options_.idle_timeout) return closed(nullptr);
-      return deadline_.set(sent_poll);
-    }
+    case Phase::closing:
+      return closed(nullptr);
     case Phase::closed:
       return;
   }

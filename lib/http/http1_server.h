@@ -70,7 +70,8 @@ class Http1ServerConnection final : public ServerConnection,
   void next_request();
   void refuse(const codec::Http1Error& error);
   void begin_closing();
-  void close_if_sent();
+  void end_stream();
+  void close_when_over();
   void fail(const Error& error);
   void die();
   void closed(const Error* error);
@@ -86,9 +87,6 @@ class Http1ServerConnection final : public ServerConnection,
   std::string input_;  // read, and not taken yet; the stream is paused while there is some
   std::string output_;
   std::uint64_t response_remaining_ = 0;
-  // While closing: what was unsent at the last look, and when the peer last took something.
-  std::size_t queued_before_ = 0;
-  MonotonicTime progress_at_{};
   Error failure_;
   Phase phase_ = Phase::idle;
   Request request_ = Request::complete;
@@ -101,6 +99,8 @@ class Http1ServerConnection final : public ServerConnection,
   bool draining_ = false;
   bool paused_ = false;
   bool peer_ended_ = false;
+  bool ended_ = false;     // end() was called
+  bool end_sent_ = false;  // and has left
   bool head_timer_ = false;
   bool read_scheduled_ = false;
   bool finish_scheduled_ = false;
