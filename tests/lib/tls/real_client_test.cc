@@ -144,8 +144,7 @@ TEST_F(RealClients, AreRefusedAndToldByAlert) {
       {"foreign", foreign.svid("spiffe://cluster.local/ns/default/sa/a"), "no trust root signed",
        "unknown ca"},
       {"expired", leaf([&](auto& t) { t.not_after = root_.now() - 1s; }), "expired at", "expired"},
-      {"a CA as leaf", leaf([&](auto& t) { t.is_ca = true; }), "is a CA certificate",
-       "unsupported certificate"},
+      {"a CA as leaf", leaf([&](auto& t) { t.is_ca = true; }), "is it a CA certificate", "illegal parameter"},
       {"no identity", leaf([&](auto& t) {
          t.uris = {};
          t.dns_names = {"a"};
