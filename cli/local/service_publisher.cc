@@ -25,6 +25,7 @@ void ServicePublisher::load() {
         loading_ = false;
         if (!result) log::error("Service rules not loaded", {{"why", result.error().message}});
         load();
+        if (!loading_) loaded_callback_();
       }));
 }
 

@@ -61,7 +61,8 @@ Status Supervisor::start() {
   std::vector<IpAddress> dns{dns_addresses().v4};
   if (has_ipv6()) dns.push_back(dns_addresses().v6);
   WEFT_ASSIGN(dns_, DnsServer::start(dns));
-  publisher_ = std::make_unique<ServicePublisher>(jobs_, reaper_, *dns_);
+  publisher_ = std::make_unique<ServicePublisher>(jobs_, reaper_, *dns_,
+                                                  anchor_.guard([this] { start_waiting_pods(); }));
   WEFT_ASSIGN(control_,
               ControlServer::start(loop_, folder.socket(),
                                    anchor_.guard([this](const std::string& line, ControlServer::Respond r) {
@@ -214,7 +215,8 @@ bool Supervisor::may_start(const Pod& pod) const {
     return pod.origin().deployment == ca_name || (trust_bundle_ && deployment_ready(ca_name));
   }
   if (!injector_for(pod)) return true;
-  return was_ready_ || (deployment_ready(injector_name) && deployment_ready(discovery_name));
+  return was_ready_ ||
+         (deployment_ready(injector_name) && deployment_ready(discovery_name) && publisher_->in_force());
 }
 
 void Supervisor::start_waiting_pods() {
