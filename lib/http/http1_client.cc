@@ -58,13 +58,13 @@ ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, b
   WEFT_CHECK(exchange_ == nullptr);
   const bool usable = available();
   exchange_ = &handler;
-  queued_ = stream_->queued_bytes();  // the end of a TLS handshake may still wait for this turn's end
   left_ = false;
   paused_ = false;
   if (!usable) {
     refuse_request();
     return *this;
   }
+  queued_ = stream_->queued_bytes();  // the end of a TLS handshake may still wait for this turn's end
   phase_ = Phase::exchange;
   response_ = Response::message;
   connect_ = head.method == "CONNECT";
