@@ -11,8 +11,9 @@ TEST(LineReader, CutsLinesHoweverTheyArrive) {
     LineReader reader;
     std::vector<std::string> lines;
     for (std::size_t at = 0; at < text.size(); at += step) {
-      for (std::string& line : *reader.add(std::string_view(text).substr(at, step)))
-        lines.push_back(std::move(line));
+      const auto cut = reader.add(std::string_view(text).substr(at, step));
+      ASSERT_TRUE(cut);
+      lines.insert(lines.end(), cut->begin(), cut->end());
     }
     EXPECT_EQ(lines, (std::vector<std::string>{"one", "", "two"})) << step;
     EXPECT_EQ(*reader.add("ee\n"), std::vector<std::string>{"three"});
@@ -57,7 +58,7 @@ TEST(ControlRequest, RefusesWrongTypesByName) {
 }
 
 TEST(ControlError, IsOneLineOfJson) {
-  EXPECT_EQ(control_error({Code::not_found, "no \"x\"\n"}), R"({"code":"not_found","error":"no \"x\"\n"})");
+  EXPECT_EQ(control_error({Code::not_found, "no \"x\"\n"}), R"({"code":"not-found","error":"no \"x\"\n"})");
 }
 
 }  // namespace

@@ -17,7 +17,9 @@ using nlohmann::json;
 TEST(PodJson, StatusCarriesAddressesReadinessAndDeletion) {
   PodStatus status{"2026-11-22T08:00:00.000Z", "Running", true, {pod_addresses(2).v4, pod_addresses(2).v6}};
   const auto pod = kube::parse_pod(
-      pod_status_json(R"({"metadata":{"name":"p"},"spec":{"containers":[]}})", status), "default");
+      pod_status_json(R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})",
+                      status),
+      "default");
   ASSERT_TRUE(pod) << pod.error().message;
   EXPECT_TRUE(pod->ready);
   EXPECT_TRUE(pod->terminating());
@@ -39,7 +41,7 @@ TEST(PodJson, AnnotationsAreSetAndRemovedAndTheRestStays) {
 
 TEST(PodJson, ATemplateBecomesANamedPodWithItsHash) {
   const std::string deployment =
-      R"({"metadata":{"name":"web"},"spec":{"replicas":2,"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[]}}}})";
+      R"({"metadata":{"name":"web"},"spec":{"replicas":2,"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})";
   const std::string hash = template_hash(deployment);
   EXPECT_EQ(template_hash(*scaled_json(deployment, 5)), hash) << "the number of replicas is no roll-out";
   const auto pod =

@@ -60,17 +60,17 @@ TEST_F(Plan, WeftsOwnImageIsItsOwnProgramMountedReadOnly) {
 }
 
 TEST_F(Plan, VariablesSeeEarlierOnesAndThePod) {
-  const auto spec = plan(R"({"name":"c","image":"web","args":["$(A)","$(NOPE)","$$(A)"],"env":[
+  const auto spec = plan(R"j({"name":"c","image":"web","args":["$(A)","$(NOPE)","$$(A)"],"env":[
       {"name":"A","value":"1"},{"name":"B","value":"$(A)2"},
       {"name":"IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}},
       {"name":"IPS","valueFrom":{"fieldRef":{"fieldPath":"status.podIPs"}}},
-      {"name":"APP","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['app']"}}}]})");
+      {"name":"APP","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['app']"}}}]})j");
   ASSERT_TRUE(spec);
-for (const char* wanted :
-     {"A=1", "B=12", "IP=198.18.0.5", "IPS=198.18.0.5,2001:2:0:1::5", "APP=web", "HOSTNAME=p-1"}) {
-  EXPECT_TRUE(has(spec->env, wanted)) << wanted;
-}
-EXPECT_EQ(spec->argv, (std::vector<std::string>{"/usr/bin/web", "--serve", "1", "$(NOPE)", "$(A)"}));
+  for (const char* wanted :
+       {"A=1", "B=12", "IP=198.18.0.5", "IPS=198.18.0.5,2001:2:0:1::5", "APP=web", "HOSTNAME=p-1"}) {
+    EXPECT_TRUE(has(spec->env, wanted)) << wanted;
+  }
+  EXPECT_EQ(spec->argv, (std::vector<std::string>{"/usr/bin/web", "--serve", "1", "$(NOPE)", "$(A)"}));
 }
 
 TEST_F(Plan, OnlyWhatIsMountedIsMounted) {
