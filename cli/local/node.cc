@@ -100,10 +100,11 @@ Result<UniqueFd> StateFolder::take() const {
   if (!fd) return fail(system_error(lock()));
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     const Result<std::string> owner = read_file(pid(), 32);
-    return fail(Code::exists, str_cat("a local mesh of this name is running already",
-                                      owner ? str_cat(" (process ", owner->substr(0, owner->find('\n')), ")")
-                                            : std::string(),
-                                      "; end it with `weft local down`, or give this one another --name"));
+    return fail(
+        Code::exists,
+        str_cat("the local mesh ", std::filesystem::path(path_).filename().string(), " is running already",
+                owner ? str_cat(" (process ", owner->substr(0, owner->find('\n')), ")") : std::string(),
+                "; end it with `weft local down`, or give this one another --name"));
   }
   for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
     if (entry.path() != lock()) std::filesystem::remove_all(entry.path(), error);

@@ -62,8 +62,6 @@ Result<std::vector<kube::Object>> read_objects(const std::vector<std::string>& n
 }
 
 Result<SupervisorOptions> prepare(const UpOptions& options) {
-  WEFT_TRY(check_mesh_name(options.mesh));
-  WEFT_TRY(check_machine());
   SupervisorOptions prepared{options.mesh, StateFolder::of(options.mesh), {},          find_programs(),
                              {},           options.control_plane,         options.seed};
   for (const std::string& image : options.images) WEFT_TRY(prepared.images.add(image));
@@ -84,14 +82,21 @@ int supervise(SupervisorOptions options) {
 }  // namespace
 
 int up(const UpOptions& options) {
-  Result<SupervisorOptions> prepared = prepare(options);
-  if (!prepared) return report(prepared.error());
-  const StateFolder folder = prepared->folder;
+  Status possible = check_mesh_name(options.mesh);
+  if (possible) possible = check_machine();
+  if (!possible) return report(possible.error());
+  const StateFolder folder = StateFolder::of(options.mesh);
   const Result<UniqueFd> lock = folder.take();
   if (!lock) return report(lock.error());
-  std::printf("starting mesh %s: %zu objects\n", options.mesh.c_str(), prepared->objects.size());
-  std::fflush(stdout);
-  const Result<int> code = run_in_node(folder, [&prepared] { return supervise(*std::move(prepared)); });
+  Result<SupervisorOptions> prepared = prepare(options);
+  Result<int> code = fail(Code::internal, "not started");
+  if (prepared) {
+    std::printf("starting mesh %s: %zu objects\n", options.mesh.c_str(), prepared->objects.size());
+    std::fflush(stdout);
+    code = run_in_node(folder, [&prepared] { return supervise(*std::move(prepared)); });
+  } else {
+    code = fail(prepared.error());
+  }
   folder.remove();
   return code ? *code : report(code.error());
 }
