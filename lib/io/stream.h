@@ -49,7 +49,8 @@ class Stream {
   // Makes the close that follows a hard one: the peer sees RST.
   virtual void reset() = 0;
   virtual std::size_t queued_bytes() const = 0;  // accepted by write(), not yet by the kernel
-  bool writable() const { return queued_bytes() < write_high(); }
+  // Exactly at the mark is still writable: only above it does stream_drained() follow.
+  bool writable() const { return queued_bytes() <= write_high(); }
 
   virtual const Address& local_address() const = 0;
   virtual const Address& peer_address() const = 0;

@@ -226,6 +226,23 @@ TEST_F(MeshTest, AnswersGatewayTimeoutWhenTheWholeExchangeTakesTooLong) {
   EXPECT_EQ(reply->head.headers.get("x-weft-error"), "upstream-timeout");
 }
 
+TEST_F(MeshTest, CarriesLargeBodiesBothWays) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const std::string large(7'000'000, 'x');
+  world->serve(app_port, [&](const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
+    respond(http::SimpleReply{200, request.body + request.body, "text/plain", {}});
+  });
+  hello->know({service({world->endpoint(app_port)})});
+  http::FetchRequest request = get();
+  request.head.method = "POST";
+  request.body = large;
+  request.reply_bytes_max = 32u << 20;
+  const auto reply = call(*hello, std::move(request));
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(reply->body.size(), 2 * large.size());
+}
+
 TEST_F(MeshTest, RefusesAnUnknownAddressInsideTheMeshRangesWhenDiscoveryDoesNotAnswer) {
   auto hello = pod("198.18.0.1", "hello");
   const auto reply = call(*hello, get(), "198.18.77.77:80");
