@@ -84,7 +84,8 @@ HeadTokens tokenize(llhttp_type_t type, std::string_view start, std::string_view
   llhttp_t parser;
   llhttp_init(&parser, type, &settings());
   parser.data = &collected;
-  llhttp_errno_t error = llhttp_execute(&parser, start.data(), start.size());
+  llhttp_errno_t error = HPE_OK;
+  if (!start.empty()) error = llhttp_execute(&parser, start.data(), start.size());
   if (error == HPE_OK) error = llhttp_execute(&parser, rest.data(), rest.size());
   if (error != HPE_PAUSED || !collected.complete) {
     collected.tokens.problem = explain(error);
