@@ -14,7 +14,8 @@ def objects(services):
 def measure(services):
     with Mesh(objects(services)) as mesh:
         for name in ("one", "two", "three"):
-            assert mesh.curl("client", f"http://{name}/") == "app"
+            # A pod is ready a moment before discovery has told everybody.
+            assert mesh.until(lambda: mesh.curl("client", f"http://{name}/") == "app", 5)
         return resident(mesh, "client")[0]
 
 

@@ -16,7 +16,8 @@ def mesh():
     for app, kind in {"big": "big", "echo": "echo", "mysql": "mysql"}.items():
         objects += [service_account(app), deployment(app, "python", env={"APP": kind})]
     objects += [service("big"), service("echo", port_name="tcp"), service("mysql", port_name="db")]
-    objects += [service_account("fast"), deployment("fast", "http-echo", replicas=3, env={"TEXT": "fast"}), service("fast")]
+    objects += [service_account("fast"), deployment("fast", "http-echo", replicas=3, env={"TEXT": "fast"}),
+                service("fast", ipFamilyPolicy="RequireDualStack")]
     with Mesh(objects) as up:
         yield up
 
