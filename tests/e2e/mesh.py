@@ -153,7 +153,9 @@ class Mesh:
         return self.exec(pod_name, "curl", "-s", "-m", "60", *arguments, ns=ns, check=check, timeout=timeout).stdout
 
     def code(self, pod_name, *arguments, ns="default"):
-        return self.curl(pod_name, "-o", "/dev/null", "-w", "%{http_code}", *arguments, ns=ns, check=False)
+        """The status code, or what curl had to say instead."""
+        done = self.exec(pod_name, "curl", "-sS", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}", *arguments, ns=ns, check=False)
+        return done.stdout if done.returncode == 0 else f"{done.stdout} {done.stderr}".strip()
 
     def headers(self, pod_name, *arguments, ns="default"):
         """Status line and headers, lower-case names."""
@@ -173,8 +175,3 @@ class Mesh:
 
     def annotate(self, target, *pairs, ns="default"):
         self.weft("annotate", "-n", ns, target, *pairs)
-
-    def sidecar_pid(self, pod_name, ns="default"):
-        """The sidecar's process as this machine sees it."""
-        found = self.exec(pod_name, "pidof", "weft-sidecar", ns=ns, check=False).stdout.split()
-        return int(found[0]) if found else None

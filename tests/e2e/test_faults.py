@@ -91,7 +91,7 @@ def test_a_killed_sidecar_comes_back_and_nothing_passes_it_meanwhile(mesh):
     os.kill(pid, signal.SIGKILL)
     # The other replica answers; not one request goes past a sidecar in plaintext (strict would not answer it).
     for _ in range(20):
-        assert mesh.code("client", "http://app/") == "200"
+        assert mesh.code("client", "http://app/") == "200", mesh.sidecar_log("client") + mesh.log()
     assert mesh.until(lambda: all(p["ready"] for p in mesh.pods("app")), 20)
     assert mesh.curl("client", f"http://{victim['address']}:8080/") == "app"
 

@@ -1,4 +1,5 @@
 """What the mesh carries: bodies of any size, many requests, opaque TCP, and how little it holds meanwhile."""
+import os
 import pathlib
 import re
 
@@ -31,18 +32,15 @@ def resident(mesh, pod_name):
 
 
 def sidecar_pid(mesh, pod_name):
-    address = next(p["address"] for p in mesh.status() if p["name"] == pod_name)
+    """Its process as this machine sees it: the weft-sidecar in the pod's network namespace."""
+    network = mesh.exec(pod_name, "readlink", "/proc/self/ns/net").stdout.strip()
     for process in pathlib.Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
         try:
-            if (process / "comm").read_text().strip() != "weft-sidecar":
-                continue
-            environment = (process / "environ").read_bytes().split(b"\0")
+            if (process.name.isdigit() and (process / "comm").read_text().strip() == "weft-sidecar"
+                    and os.readlink(process / "ns/net") == network):
+                return int(process.name)
         except OSError:
-            continue
-        if f"POD_NAME={pod_name}".encode() in environment and f"POD_IP={address}".encode() in environment:
-            return int(process.name)
+            pass
     raise AssertionError(f"no sidecar of {pod_name} runs")
 
 
