@@ -13,6 +13,13 @@ using namespace std::chrono_literals;
 constexpr auto drain_grace = 5s;
 constexpr auto renew_retry = 30s;
 
+// A CSR is at most 16 KiB; nobody may make us hold more than a little of it.
+http::GrpcServerOptions grpc_options() {
+  http::GrpcServerOptions options;
+  options.message_bytes_max = 256 * 1024;
+  return options;
+}
+
 }  // namespace
 
 Server::Server(io::Loop& loop, const Authority& authority, TokenVerifier& tokens, const IssuePolicy& policy,
@@ -23,7 +30,7 @@ Server::Server(io::Loop& loop, const Authority& authority, TokenVerifier& tokens
       policy_(policy),
       identity_(std::move(identity)),
       service_(loop, authority, tokens, policy, metrics_),
-      grpc_(loop) {
+      grpc_(loop, grpc_options()) {
   // Not in the list above: the anchor, as the last member, is made after it.
   metrics_server_ = std::make_unique<http::SimpleServer>(
       loop_, anchor_.guard([this](const http::SimpleRequest& request, http::SimpleServer::Respond respond) {

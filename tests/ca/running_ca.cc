@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "http/dial.h"
+#include "http/simple_client.h"
 #include "istio/v1/ca.pb.h"
 
 namespace weft::test {
@@ -41,6 +42,25 @@ bool RunningCa::wait_for_exit() {
 }
 bool RunningCa::wait_for_output(const std::string& text) {
   return run_until(loop_, [&] { return output_.data.find(text) != std::string::npos; });
+}
+
+std::string RunningCa::get(const std::string& path) {
+  http::FetchRequest request;
+  request.head.method = "GET";
+  request.head.target = path;
+  request.head.authority = "ca";
+  std::string answer;
+  const auto fetching = http::fetch(
+      loop_,
+      [&](auto connected) {
+        return loop_.connect(Address::parse(metrics_address_).value(), {}, std::move(connected));
+      },
+      std::move(request),
+      [&](Result<http::FetchReply> reply) {
+        answer = reply ? str_cat(reply->head.status, " ", reply->body) : reply.error().message;
+      });
+  run_until(loop_, [&] { return !answer.empty(); });
+  return answer;
 }
 
 Result<CsrAnswer> RunningCa::create(const std::string& roots_pem, const std::string& authorization,

@@ -47,7 +47,8 @@ class RunningCa {
   bool ready() const { return !address_.empty(); }
   std::optional<io::ExitStatus> exited() const { return exited_; }
   const std::string& output() const { return output_.data; }
-  const std::string& metrics_address() const { return metrics_address_; }
+  // The body of GET `path` on the metrics port, behind the status: "200 ready".
+  std::string get(const std::string& path);
   void signal(int number) { process_->kill(number); }
   // False when it does not end.
   bool wait_for_exit();

@@ -109,6 +109,29 @@ TEST_F(WeftCa, RefusesWithTheReasonAndNeverLogsAToken) {
   EXPECT_TEXT(ca.output(), "reason=wrong_identity");
 }
 
+TEST_F(WeftCa, CountsWhatItDoesAndSaysWhenItIsReady) {
+  RunningCa ca(loop_, flags());
+  ASSERT_TRUE(ca.ready()) << ca.output();
+  EXPECT_EQ(ca.get("/ready"), "200 ready\n");
+  EXPECT_TRUE(ca.create(roots(), "Bearer " + issuer_.token(), csr(id_a_))->status.ok());
+  EXPECT_FALSE(ca.create(roots(), "", csr(id_a_))->status.ok());
+  const auto metrics = ca.get("/metrics");
+  EXPECT_TEXT(metrics, "\nweft_ca_issued_total 1\n");
+  EXPECT_TEXT(metrics, "\nweft_ca_refused_total{reason=\"no_token\"} 1\n");
+  EXPECT_TEXT(metrics, "\nweft_ca_token_keys 1\n");
+  EXPECT_TEXT(ca.get("/"), "404 ");
+}
+
+TEST_F(WeftCa, GivesDnsNamesToTheControlPlane) {
+  RunningCa ca(loop_, flags_and("--control-plane", "default/a=weft-discovery.weft-system.svc,discovery"));
+  ASSERT_TRUE(ca.ready()) << ca.output();
+  const auto answer = ca.create(roots(), "Bearer " + issuer_.token(), csr(id_a_));
+  ASSERT_TRUE(answer) << answer.error().message;
+  ASSERT_TRUE(answer->status.ok()) << answer->status.to_string();
+  EXPECT_EQ(tls::Certificate::from_pem(answer->chain[0])->dns_names(),
+            (std::vector<std::string>{"weft-discovery.weft-system.svc", "discovery"}));
+}
+
 TEST_F(WeftCa, AcceptsIstiosAudience) {
   RunningCa ca(loop_, flags());
   ASSERT_TRUE(ca.ready()) << ca.output();
@@ -183,6 +206,7 @@ TEST_F(WeftCa, StartsWithoutTokenKeysAndSaysWhatIsMissing) {
   ASSERT_TRUE(ca.ready()) << ca.output();
   const auto answer = ca.create(roots(), "Bearer " + issuer_.token(), csr(id_a_));
   ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(ca.get("/ready").substr(0, 3), "503");
   EXPECT_EQ(answer->status.code, GrpcCode::unavailable);
   EXPECT_TEXT(answer->status.message, "no keys to check tokens with yet");
   EXPECT_TEXT(answer->status.message, "jwks.json");
