@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/local/container.h"
 
@@ -119,7 +120,13 @@ void ContainerRunner::ended(int wait_status) {
   const bool again = !stopping_ && !preparing_stop_ &&
                      (restart_ == Restart::always || (restart_ == Restart::on_failure && exit_code_ != 0));
   state_ = again ? State::backing_off : State::ended;
-  if (again) plan_restart();
+  if (again) {
+    problem(str_cat("ended with ", exit_code_, "; it is started again"));
+    log::warning("container ended, and is started again", {{"pod", place_.pod.meta.name},
+                                                           {"container", container_.name},
+                                                           {"exit_code", std::to_string(exit_code_)}});
+    plan_restart();
+  }
   changed_();
 }
 
