@@ -120,6 +120,7 @@ bool Http1Parser::head_done(std::string_view head) {
   const std::string_view line = head.substr(0, head.find("\r\n"));
   if (!(request ? request_line(line) : status_line(line))) return false;
   Headers& headers = request ? request_.headers : response_.headers;
+  headers.fields().reserve(scan_.fields());
   const HeadTokens tokens =
       request ? tokenize_request(head, request_.method, headers) : tokenize_response(head, headers);
   if (tokens.problem != nullptr) return fail(400, tokens.problem), false;
@@ -335,27 +336,49 @@ Http1Event Http1Parser::fail(int status, std::string message) {
 }
 
 void strip_hop_by_hop(Headers& headers, bool keep_upgrade) {
-  std::vector<std::string> named;
+  std::vector<std::string> named;  // most often nothing but "keep-alive" or "close", which are no fields
+  bool trailers_welcome = false;
   for (const Header& field : headers.fields()) {
-    if (!equals_ignore_case(field.name, "connection")) continue;
-    for (const std::string_view item : split(field.value, ',')) named.push_back(ascii_lower(trim(item)));
-  }
-  const bool trailers_welcome = headers.list_has("te", "trailers");
-  std::erase_if(headers.fields(), [&](const Header& field) {
-    const std::string name = ascii_lower(field.name);
-    if (name == "upgrade") return !keep_upgrade;
-    // Naming what frames or addresses the message would let a sender change its meaning behind us.
-    if (name == "content-length" || name == "host" || name == "te") return false;
-    if (name == "connection" || name == "keep-alive" || name == "proxy-connection" ||
-        name == "transfer-encoding") {
-      return true;
+    if (equals_ignore_case(field.name, "connection")) {
+      for (const std::string_view item : split(field.value, ',')) named.emplace_back(trim(item));
+    } else if (equals_ignore_case(field.name, "te")) {
+      trailers_welcome = headers.list_has("te", "trailers");
     }
-    return std::find(named.begin(), named.end(), name) != named.end();
+  }
+  const auto is_named = [&](std::string_view name) {
+    return std::any_of(named.begin(), named.end(),
+                       [&](const std::string& item) { return equals_ignore_case(item, name); });
+  };
+  std::erase_if(headers.fields(), [&](const Header& field) {
+    const std::string_view name = field.name;
+    switch (name.size()) {
+      case 2:
+        if (equals_ignore_case(name, "te")) return !trailers_welcome;
+        break;
+      case 4:  // naming what frames or addresses the message would change its meaning behind us
+        if (equals_ignore_case(name, "host")) return false;
+        break;
+      case 7:
+        if (equals_ignore_case(name, "upgrade")) return !keep_upgrade;
+        break;
+      case 10:
+        if (equals_ignore_case(name, "connection") || equals_ignore_case(name, "keep-alive")) return true;
+        break;
+      case 14:
+        if (equals_ignore_case(name, "content-length")) return false;
+        break;
+      case 16:
+        if (equals_ignore_case(name, "proxy-connection")) return true;
+        break;
+      case 17:
+        if (equals_ignore_case(name, "transfer-encoding")) return true;
+        break;
+      default:
+        break;
+    }
+    return is_named(name);
   });
-  if (trailers_welcome)
-    headers.set("te", "trailers");
-  else
-    headers.remove("te");
+  if (trailers_welcome) headers.set("te", "trailers");
 }
 
 }  // namespace weft::codec

@@ -43,6 +43,9 @@ HeadScan::Result HeadScan::scan(std::string_view bytes, std::size_t& taken) {
     if (state_ == State::field_value || state_ == State::start_line) {
       while (i < bytes.size() && is_value_char(static_cast<unsigned char>(bytes[i]))) ++i;
       if (i == bytes.size()) break;
+    } else if (state_ == State::field_name) {
+      while (i < bytes.size() && is_token_char(static_cast<unsigned char>(bytes[i]))) ++i;
+      if (i == bytes.size()) break;
     }
     if (!step(static_cast<unsigned char>(bytes[i]))) {
       taken = i;

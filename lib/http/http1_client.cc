@@ -300,7 +300,7 @@ void Http1ClientConnection::response_begins() {
 }
 
 void Http1ClientConnection::open_tunnel(codec::ResponseHead&& head) {
-  if (request_ != Request::held) {
+  if (request_ != Request::held || (head.status == 101 && connect_)) {
     return fail(Error{Code::invalid, "response: 101 to a request without Upgrade"});
   }
   codec::strip_hop_by_hop(head.headers, true);

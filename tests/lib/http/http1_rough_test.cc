@@ -2,6 +2,8 @@
 // seeds: every exchange ends exactly once on both sides, and what arrives whole is what was sent.
 #include <gtest/gtest.h>
 
+#include "http/http1_client.h"
+#include "http/http1_server.h"
 #include "tests/lib/http/http1_fixture.h"
 #include "tests/sim/sim_loop.h"
 
@@ -230,6 +232,12 @@ TEST(Http1Rough, NothingWrongFinishesOverANetworkThatBreaks) {
     aborted += client.aborted + server.aborted;
   }
   EXPECT_GT(aborted, 10) << "the network broke nothing, so this proved nothing";
+}
+
+// What every idle connection costs, beside its stream.
+TEST(Http1Size, ConnectionsStaySmall) {
+  EXPECT_LE(sizeof(Http1ServerConnection), 800u);
+  EXPECT_LE(sizeof(Http1ClientConnection), 800u);
 }
 
 }  // namespace
