@@ -14,8 +14,8 @@ namespace weft::local {
 // Loopback up with the node's and cluster DNS' addresses, forwarding on. In the node's namespace, once.
 Status set_up_node_network();
 
-// A way out for ClusterIPs, so that what the node itself sends to them comes as far as the address translation, and
-// what has no endpoint as far as the rule that refuses it.
+// A way out for ClusterIPs, so that what the node itself sends to them comes as far as the address
+// translation, and what has no endpoint as far as the rule that refuses it.
 Status add_service_route(Reaper& reaper);
 
 // A pod's network: a namespace that lives as long as this descriptor or a process in it, joined to the node
