@@ -1,5 +1,7 @@
 #include "ca/csr_service.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/text.h"
 #include "istio/v1/ca.pb.h"
