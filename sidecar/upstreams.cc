@@ -32,7 +32,7 @@ std::unique_ptr<io::Connecting> Upstreams::connect_tunnel(const UpstreamTarget& 
 }
 
 std::unique_ptr<http::PoolRequest> Upstreams::acquire(const UpstreamTarget& target, http::Pool::Done done) {
-  const auto attempt = [this, &target](StreamDone connected) {
+  const auto attempt = [this, target](StreamDone connected) {
     return connect(target, "weft-http/1.1", std::move(connected));
   };
   return pool_.acquire(str_cat(target.address.to_string(), " ", target.identity), attempt, std::move(done));

@@ -41,9 +41,8 @@ class HttpEcho::Call final : http::ClientExchangeHandler {
         colon == std::string::npos ? std::nullopt : parse_number<std::uint16_t>(next.substr(colon + 1));
     http::DialTarget target;
     target.address.port = port.value_or(80);
-    const auto connect = [&](http::Pool::ConnectDone done) {
-      return http::dial_host(echo_.loop_, *echo_.resolver_, next.substr(0, colon), std::move(target),
-                             std::move(done));
+    const auto connect = [this, host = next.substr(0, colon), target](http::Pool::ConnectDone done) {
+      return http::dial_host(echo_.loop_, *echo_.resolver_, host, target, std::move(done));
     };
     request_ = echo_.pool_.acquire(next, connect, anchor_.guard([this](Result<http::Lease> lease) {
       if (!lease) return failed(lease.error());

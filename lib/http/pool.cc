@@ -37,8 +37,12 @@ bool Lease::reused() const { return pooled_->reused; }
 
 class Pool::Request final : public PoolRequest {
  public:
-  Request(Pool& pool, std::string_view key, Done done)
-      : pool_(pool), key_(key), began_(pool.retirements_), done_(std::move(done)) {}
+  Request(Pool& pool, std::string_view key, Connect connect, Done done)
+      : pool_(pool),
+        key_(key),
+        began_(pool.retirements_),
+        connect_(std::move(connect)),
+        done_(std::move(done)) {}
   ~Request() override {
     if (connecting_) --pool_.connecting_;
     // Found but not handed over: it goes back.
@@ -47,15 +51,20 @@ class Pool::Request final : public PoolRequest {
 
   void give(PooledConnection& found) {
     found_ = &found;
-    pool_.loop_.defer(anchor_.guard([this] { finish(Lease(*std::exchange(found_, nullptr))); }));
+    pool_.loop_.defer(anchor_.guard([this] {
+      Lease lease(*std::exchange(found_, nullptr));
+      // It may have closed since it was looked at, earlier in this turn: then a new one is made after all.
+      if (!lease.connection().available()) return connect();
+      finish(std::move(lease));
+    }));
   }
   void refuse(Error error) {
     pool_.loop_.defer(anchor_.guard([this, error = std::move(error)] { finish(fail(error)); }));
   }
-  void connect(const Connect& connect) {
+  void connect() {
     ++pool_.connecting_;
     connecting_ = true;
-    attempt_ = connect(anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
+    attempt_ = connect_(anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
       connecting_ = false;
       --pool_.connecting_;
       if (!stream) return finish(fail(stream.error()));
@@ -75,6 +84,7 @@ class Pool::Request final : public PoolRequest {
   Pool& pool_;
   std::string key_;
   std::uint64_t began_;
+  Connect connect_;
   Done done_;
   PooledConnection* found_ = nullptr;
   bool connecting_ = false;
@@ -86,15 +96,15 @@ Pool::Pool(io::Loop& loop, PoolOptions options) : loop_(loop), options_(options)
 
 Pool::~Pool() = default;
 
-std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, const Connect& connect, Done done) {
-  auto request = std::make_unique<Request>(*this, key, std::move(done));
+std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, Connect connect, Done done) {
+  auto request = std::make_unique<Request>(*this, key, std::move(connect), std::move(done));
   if (PooledConnection* const found = take_idle(key)) {
     request->give(*found);
   } else if (connections_.size() + connecting_ >= options_.connections_max) {
     request->refuse(
         Error{Code::limit, str_cat("the pool holds ", connections_.size(), " connections, its limit")});
   } else {
-    request->connect(connect);
+    request->connect();
   }
   return request;
 }

@@ -66,7 +66,7 @@ class Pool {
 
   // An idle connection of that key, or a new one by `connect`. `done` runs exactly once, never inline; errors
   // are those of connecting, or limit.
-  [[nodiscard]] std::unique_ptr<PoolRequest> acquire(std::string_view key, const Connect& connect, Done done);
+  [[nodiscard]] std::unique_ptr<PoolRequest> acquire(std::string_view key, Connect connect, Done done);
 
   // What is idle closes now, what is in use when it comes back: after the own certificate changed, say.
   void retire_all();
