@@ -61,8 +61,8 @@ Status Supervisor::start() {
   std::vector<IpAddress> dns{dns_addresses().v4};
   if (has_ipv6()) dns.push_back(dns_addresses().v6);
   WEFT_ASSIGN(dns_, DnsServer::start(dns));
-  publisher_ = std::make_unique<ServicePublisher>(jobs_, reaper_, *dns_,
-                                                  anchor_.guard([this] { start_waiting_pods(); }));
+  publisher_ =
+      std::make_unique<ServicePublisher>(jobs_, reaper_, *dns_, anchor_.guard([this] { rules_in_force(); }));
   WEFT_ASSIGN(control_,
               ControlServer::start(loop_, folder.socket(),
                                    anchor_.guard([this](const std::string& line, ControlServer::Respond r) {
@@ -251,7 +251,14 @@ void Supervisor::publish() {
   publisher_->publish(world);
 }
 
+void Supervisor::rules_in_force() {
+  start_waiting_pods();
+  report_progress();
+  for (auto& respond : std::exchange(waiting_for_rules_, {})) gather_status(std::move(respond));
+}
+
 void Supervisor::report_progress() {
+  if (!publisher_->in_force()) return;
   const bool all = std::all_of(pods_.begin(), pods_.end(), [](const auto& pod) {
     return pod->ready() || pod->phase() == Pod::Phase::completed || pod->phase() == Pod::Phase::terminating;
   });

@@ -67,7 +67,9 @@ class Supervisor final : public PodHandler {
   // supervisor_control.cc: the verbs.
   void handle(const std::string& line, ControlServer::Respond respond);
   Result<Pod*> find_pod(const std::string& name_space, const std::string& name) const;
+  void rules_in_force();
   void answer_status(const ControlRequest& request, ControlServer::Respond respond);
+  void gather_status(ControlServer::Respond respond);
   void answer_container(const ControlRequest& request, ControlServer::Respond respond);
   void answer_annotate(const ControlRequest& request, ControlServer::Respond respond);
   void answer_scale(const ControlRequest& request, ControlServer::Respond respond);
@@ -94,6 +96,7 @@ class Supervisor final : public PodHandler {
   std::list<std::unique_ptr<Pod>> pods_;
   std::map<const Pod*, std::string> written_;  // what discovery was last told of a pod
   std::vector<std::pair<std::string, ControlServer::Respond>> waiting_for_gone_;  // pod uid
+  std::vector<ControlServer::Respond> waiting_for_rules_;                         // of `status`
   bool reconcile_planned_ = false;
   bool was_ready_ = false;
   MonotonicTime began_{};

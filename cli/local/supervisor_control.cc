@@ -99,7 +99,13 @@ void Supervisor::handle(const std::string& line, ControlServer::Respond respond)
   respond(control_error({Code::invalid, str_cat("unknown verb ", printable(request->verb))}));
 }
 
+// Whoever reads "ready" may call that pod at once: the answer waits for the rules that lead there.
 void Supervisor::answer_status(const ControlRequest&, ControlServer::Respond respond) {
+  if (publisher_->in_force()) return gather_status(std::move(respond));
+  waiting_for_rules_.push_back(std::move(respond));
+}
+
+void Supervisor::gather_status(ControlServer::Respond respond) {
   auto gathering = std::make_shared<Gathering>();
   gathering->respond = std::move(respond);
   for (const auto& pod : pods_) {
