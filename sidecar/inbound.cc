@@ -204,7 +204,7 @@ void InboundConnection::serve_http() {
 
 bool InboundConnection::tcp_permitted() {
   const policy::RbacDecision decision = port().rules.decide(caller_id(), nullptr);
-  record_.rule = decision.rule.empty() ? decision.audited : decision.rule;
+  record_.rule = decision.allowed && !decision.audited.empty() ? decision.audited : decision.rule;
   if (!decision.allowed) refuse("rbac-denied", decision.to_string());
   return decision.allowed;
 }

@@ -34,6 +34,8 @@ OutboundConnection::~OutboundConnection() = default;
 // ---- where to ----
 
 void OutboundConnection::route() {
+  // A configuration may have arrived, and routed this, between the accept and the end of its turn.
+  if (routed_ || over_) return;
   const Destination& destination = router_.resolve();
   if (destination.kind != Destination::Kind::unknown) return route_to(destination);
   if (config_timer_) return;
@@ -42,9 +44,7 @@ void OutboundConnection::route() {
   config_timer_->start(limits::config_wait);
 }
 
-void OutboundConnection::config_changed() {
-  if (!routed_ && !over_) route();
-}
+void OutboundConnection::config_changed() { route(); }
 
 void OutboundConnection::route_to(const Destination& destination) {
   routed_ = true;

@@ -19,8 +19,7 @@ class Transcript final : public Http2Handler {
   void http2_request(StreamId id, RequestHead&& head, bool end) override {
     WEFT_CHECK(open_.emplace(id, end).second);
     check_size(head.headers);
-    events +=
-        str_cat(id, " ", head.method, " ", head.target, " ", head.headers.size(), end ? " end\n" : "\n");
+    note(str_cat(id, " ", head.method, " ", head.target, " ", head.headers.size(), end ? " end\n" : "\n"));
     if (!answers_) return;
     ResponseHead answer;
     answer.status = 200;
@@ -33,28 +32,32 @@ class Transcript final : public Http2Handler {
   void http2_response(StreamId id, ResponseHead&& head, bool end) override {
     check_open(id);
     if (head.status >= 200) open_[id] = end;
-    events += str_cat(id, " ", head.status, " ", head.headers.size(), end ? " end\n" : "\n");
+    note(str_cat(id, " ", head.status, " ", head.headers.size(), end ? " end\n" : "\n"));
   }
   void http2_data(StreamId id, std::string_view bytes) override {
     check_open(id);
-    bodies[id].append(bytes);
+    if (!over_) bodies[id].append(bytes);
     session->consume(id, bytes.size());
   }
   void http2_end(StreamId id, Headers&& trailers) override {
     check_open(id);
     open_[id] = true;
-    events += str_cat(id, " end ", trailers.size(), "\n");
+    note(str_cat(id, " end ", trailers.size(), "\n"));
   }
   void http2_drained(StreamId) override {}
   void http2_closed(StreamId id, Http2Code code) override {
     WEFT_CHECK(open_.erase(id) == 1);
-    events += str_cat(id, " closed ", http2_code_name(code), "\n");
+    note(str_cat(id, " closed ", http2_code_name(code), "\n"));
+    over_ = over_ || (leaving_ && open_.empty());
   }
   void http2_goaway(StreamId last, Http2Code code, std::string_view debug) override {
-    events += str_cat("goaway ", last, " ", http2_code_name(code), " ", debug.size(), "\n");
+    note(str_cat("goaway ", last, " ", http2_code_name(code), " ", debug.size(), "\n"));
+    leaving_ = true;
+    over_ = over_ || open_.empty();
   }
-  void http2_pong(std::uint64_t payload) override { events += str_cat("pong ", payload, "\n"); }
+  void http2_pong(std::uint64_t payload) override { note(str_cat("pong ", payload, "\n")); }
 
+  bool over() const { return over_; }
   void begun(StreamId id) { open_.emplace(id, false); }
 
   Http2Session* session = nullptr;
@@ -62,6 +65,10 @@ class Transcript final : public Http2Handler {
   std::map<StreamId, std::string> bodies;
 
  private:
+  // After GOAWAY and the last stream the connection is over; what came in the same piece may still be heard.
+  void note(std::string event) {
+    if (!over_) events += event;
+  }
   void check_open(StreamId id) const {
     const auto found = open_.find(id);
     WEFT_CHECK(found != open_.end() && !found->second);
@@ -69,6 +76,8 @@ class Transcript final : public Http2Handler {
   static void check_size(const Headers& headers) { WEFT_CHECK(headers.size() <= limits::headers_max); }
 
   bool answers_;
+  bool leaving_ = false;
+  bool over_ = false;
   std::map<StreamId, bool> open_;  // and whether the peer ended it
 };
 
@@ -106,7 +115,8 @@ Outcome run(std::uint8_t choices, std::string_view bytes, std::size_t cut) {
   for (; !bytes.empty(); bytes.remove_prefix(std::min(cut, bytes.size())))
     session.feed(bytes.substr(0, cut), now);
   drain(session);
-  return {std::move(transcript.events), std::move(transcript.bodies), session.finished()};
+  return {std::move(transcript.events), std::move(transcript.bodies),
+          transcript.over() || session.finished()};
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ SimPod::SimPod(sim::SimNetwork& network, policy::EndpointRegistry& endpoints, co
                                        auto connection = make(context_, owner, std::move(stream), original);
                                        sidecar::Connection* const key = connection.get();
                                        connections_.emplace(key, std::move(connection));
+                                       // As if a configuration arrived in the very turn of the accept.
+                                       key->config_changed();
                                      })
                              .value());
   };

@@ -31,7 +31,7 @@ DOORS = {
     r"spdlog/": ("lib/base/log.cc",),
     r"yaml-cpp/": ("lib/kube/",),
 }
-HEAVY_IN_HEADERS = re.compile(r"^(spdlog/|nlohmann/|google/protobuf|.*\.pb\.h|uv\.h|CLI/)")
+HEAVY_IN_HEADERS = re.compile(r"^(spdlog/|nlohmann/(?!json_fwd)|google/protobuf|.*\.pb\.h|uv\.h|CLI/)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
