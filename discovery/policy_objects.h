@@ -1,5 +1,5 @@
 // What the annotations of Services, Pods and Namespaces say, with the last good value of each where the
-// present one is wrong (DESIGN § 6). A value: no I/O.
+// present one is wrong. A value: no I/O.
 #pragma once
 
 #include <map>

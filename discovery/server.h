@@ -1,4 +1,4 @@
-// The configuration stream of DESIGN § 7: one Session per sidecar on a GrpcServer, all fed from one State.
+// The configuration stream: one Session per sidecar on a GrpcServer, all fed from one State.
 // Changes of the source are gathered for a moment, applied at once and pushed to the streams that hold what
 // changed. One loop, one thread; outlives the GrpcServer it is added to.
 #pragma once

@@ -1,4 +1,4 @@
-// Which pods get a sidecar (DESIGN § 6): the label weft.mesh/inject on the Namespace ("enabled", "disabled"),
+// Which pods get a sidecar: the label weft.mesh/inject on the Namespace ("enabled", "disabled"),
 // which the same label on the pod ("true", "false") overrides. kube-system, kube-node-lease and weft's own
 // namespace never take part. Pure.
 //

@@ -32,7 +32,7 @@ Json make_sidecar_container(const SidecarInputs& inputs);
 Json make_volumes(const InjectorConfig& config);  // a list
 Json make_status(const InjectorConfig& config);
 
-// Worker threads for a CPU limit: rounded down, at least 1 (DESIGN § 9). 0: no such quantity.
+// Worker threads for a CPU limit: rounded down, at least 1. 0: no such quantity.
 unsigned workers_for_cpu_limit(std::string_view quantity);
 
 }  // namespace weft::injector

@@ -1,4 +1,4 @@
-// What injection does to a pod (DESIGN §§ 3, 4, 6), as a pure function: the pod as JSON goes in, a JSON patch
+// What injection does to a pod, as a pure function: the pod as JSON goes in, a JSON patch
 // (RFC 6902) comes out. Adds, in front of all other init containers, weft-init (programs iptables, then
 // exits) and weft-sidecar (a native sidecar: an init container with restartPolicy Always, so that it runs
 // before the application and goes after it), and the volumes that only the sidecar mounts; sends the probes

@@ -307,18 +307,19 @@ void Exchange::request_drained() {
 
 void Exchange::upstream_finished() {
   upstream_ = nullptr;
+  // Nobody takes the rest of the request any more.
+  if (downstream_ && !request_ended_) {
+    downstream_->resume_body();
+    downstream_->close_after();
+  }
   lease_.reset();
   active_ = policy::ActiveRequest();
 }
 
 void Exchange::upstream_aborted(const Error& error, http::Delivery delivery) {
   upstream_ = nullptr;
-  if (response_ended_) {
-    // The whole response was delivered; only the rest of the request found no taker.
-    upstream_finished();
-    if (downstream_ && !request_ended_) downstream_->close_after();
-    return;
-  }
+  // With the whole response delivered, only the rest of the request found no taker.
+  if (response_ended_) return upstream_finished();
   policy::TryOutcome outcome;
   outcome.end = policy::TryEnd::reset;
   outcome.never_delivered = delivery == http::Delivery::never;

@@ -249,7 +249,7 @@ void InboundConnection::config_changed() {
 }
 
 // HTTP finishes what is under way. Opaque TCP has no such moment: it ends when policy refuses it, and
-// outlives a certificate (DESIGN § 9).
+// outlives a certificate.
 void InboundConnection::end_gracefully(std::string_view reason) {
   if (http_) return http_->drain();
   if (reason == "certificate-expired") return;

@@ -1,4 +1,4 @@
-// `weft-sidecar init`: programs the pod's iptables, IPv4 and IPv6, and exits (DESIGN § 4). `--check` changes
+// `weft-sidecar init`: programs the pod's iptables, IPv4 and IPv6, and exits. `--check` changes
 // nothing and proves that redirection works. Runs before any event loop and blocks.
 //
 // IPv6: a kernel or a namespace without it is a fact and is logged. Where it is on, ip6tables must work: a

@@ -1,4 +1,4 @@
-// The iptables rules of a pod, as text (DESIGN § 4): pure, no I/O. `weft-sidecar init` hands the text to
+// The iptables rules of a pod, as text: pure, no I/O. `weft-sidecar init` hands the text to
 // iptables-restore(8), which makes all of it one transaction: at no moment is the pod without its rules.
 //
 //   OUTPUT     -> WEFT_OUTPUT   all TCP of the pod goes to the outbound port, but for: the proxy's own uid;

@@ -214,7 +214,7 @@ void OutboundConnection::drop_upstream() {
   active_ = policy::ActiveRequest();
 }
 
-// Outbound keeps working until the application is gone (DESIGN § 9).
+// Outbound keeps working until the application is gone.
 void OutboundConnection::drain() {}
 
 void OutboundConnection::refuse(std::string_view reason, std::string_view text) {

@@ -74,6 +74,12 @@ Status read_behaviour(const Reader& env, Settings& settings) {
     }
     settings.log_level = *level;
   }
+  if (const auto text = env.get("WEFT_GRACE_SECONDS")) {
+    const auto seconds = parse_number<std::uint32_t>(*text);
+    if (!seconds)
+      return fail(Code::invalid, str_cat("WEFT_GRACE_SECONDS: expected whole seconds, found '", *text, "'"));
+    settings.grace = std::chrono::seconds(*seconds);
+  }
   const std::string policy = env.or_default("WEFT_OUTBOUND_POLICY", "allow-any");
   if (policy != "allow-any" && policy != "registry-only") {
     return fail(Code::invalid,

@@ -2,6 +2,7 @@
 // while it runs comes over the discovery stream instead. A value, read once by main.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +16,7 @@
 
 namespace weft::sidecar {
 
-// Ports (DESIGN § 1 follows Istio's numbers).
+// Ports (they follow Istio's numbers).
 struct Ports {
   std::uint16_t admin = 15000;
   std::uint16_t outbound = 15001;
@@ -48,6 +49,7 @@ struct Settings {
   std::string state_folder = "/var/lib/weft";
   std::vector<Cidr> mesh_cidrs;
   OutboundPolicy outbound_policy = OutboundPolicy::allow_any;
+  std::chrono::seconds grace{30};  // the pod's terminationGracePeriodSeconds
   unsigned workers = 2;
   log::Level log_level = log::Level::info;
   std::string probes_json;  // WEFT_PROBES: the application's own probes, rewritten to the health port

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/limits.h"
@@ -243,9 +244,13 @@ void Sidecar::stop() {
 void Sidecar::stop_when_empty() {
   std::size_t connections = 0;
   for (const auto& slot : workers_) connections += slot->worker.connections();
-  const Duration limit = store_.current()->inbound
-                             ? Duration(store_.current()->inbound->policy().drain_timeout)
-                             : Duration(limits::drain_timeout_max);
+  Duration limit = limits::drain_timeout_max;
+  if (const auto& inbound = store_.current()->inbound) {
+    limit = std::min<Duration>(limit, inbound->policy().drain_timeout);
+  }
+  // Done before the kubelet's SIGKILL, with five seconds to spare.
+  limit = std::min<Duration>(limit,
+                             std::max<Duration>(settings_.grace - std::chrono::seconds(5), Duration::zero()));
   const bool late = loop_.now() - *stopping_since_ >= limit;
   if (connections == 0 || late) {
     if (late) log::warning("drain time is over", {{"connections", std::to_string(connections)}});

@@ -51,7 +51,7 @@ enum class OutboundPolicy : std::uint8_t { allow_any, registry_only };
 // weft.mesh/allow, deny and audit of one object; names are "<owner> allow #1".
 struct RuleSettings {
   std::vector<RbacRule> rules;
-  // allow or deny is wrong and there is no last good value: every port it governs denies (DESIGN § 6).
+  // allow or deny is wrong and there is no last good value: every port it governs denies.
   bool broken = false;
   bool operator==(const RuleSettings&) const = default;
 };

@@ -1,5 +1,5 @@
 // Request paths: the one normal form in which a request is decided on and forwarded, and the further readings
-// that a careless application might give the same bytes (DESIGN § 6). Pure; any thread.
+// that a careless application might give the same bytes. Pure; any thread.
 #pragma once
 
 #include <cstddef>

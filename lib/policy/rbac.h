@@ -54,7 +54,7 @@ class PortRules {
   RbacDecision decide(const SpiffeId* caller, const RbacRequest* request) const;
   // Whether some HTTP request of this caller could pass: where none could, its connection need not be served.
   bool permits_any_http(const SpiffeId* caller) const;
-  // Whether an allow or deny rule looks at HTTP: then opaque TCP to the port is closed (DESIGN § 3).
+  // Whether an allow or deny rule looks at HTTP: then opaque TCP to the port is closed.
   bool has_http_rules() const { return has_http_rules_; }
   bool has_path_rules() const { return has_path_rules_; }
 

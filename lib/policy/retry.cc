@@ -9,7 +9,7 @@
 namespace weft::policy {
 namespace {
 
-// The default set where an annotation asks for retries and names none (DESIGN § 9).
+// The default set where an annotation asks for retries and names none.
 constexpr std::uint32_t default_retry_on = retry_gateway_error | retry_reset | retry_per_try_timeout;
 
 constexpr Duration back_off_first = std::chrono::milliseconds(25);

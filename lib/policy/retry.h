@@ -1,4 +1,4 @@
-// Whether a failed try is made again (DESIGN § 9). Without annotations only what provably never reached an
+// Whether a failed try is made again. Without annotations only what provably never reached an
 // application is; the rest needs an idempotent method (RFC 9110 § 9.2.2) or the user's word. Pure, but for
 // the budget's counters, which the workers share.
 #pragma once

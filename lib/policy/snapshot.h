@@ -31,7 +31,7 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
-// Conditions that make a try worth repeating, as bits (names: DESIGN § 6, docs/configuration.md).
+// Conditions that make a try worth repeating, as bits (names: docs/configuration.md).
 enum RetryOn : std::uint32_t {
   retry_5xx = 1u << 0,
   retry_gateway_error = 1u << 1,  // 502, 503, 504
@@ -130,7 +130,7 @@ struct InboundPort {
   MtlsMode mtls = MtlsMode::permissive;
   Protocol protocol = Protocol::detect;
   std::vector<RbacRule> rules;
-  // A rule of this port was broken and there is no last good one: nothing may pass (DESIGN § 6).
+  // A rule of this port was broken and there is no last good one: nothing may pass.
   bool deny_all = false;
   bool operator==(const InboundPort&) const = default;
 };
