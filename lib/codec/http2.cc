@@ -535,8 +535,4 @@ void Http2Session::shut_down() {
   }
 }
 
-void Http2Session::terminate(Http2Code code) {
-  nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(code));
-}
-
 }  // namespace weft::codec

@@ -119,8 +119,6 @@ class Http2Session {
   // Graceful end: streams in flight finish. A server first says so, waits a round trip for what is under way,
   // and only then closes the door (RFC 9113 § 6.8).
   void shut_down();
-  // Ends the connection at once, all streams with it.
-  void terminate(Http2Code code);
 
   std::size_t streams() const { return streams_.size(); }
 
