@@ -53,7 +53,8 @@ _weft_missing() {
 weft_install_packages() {  # weft_install_packages [test]
   local wanted=("${weft_build_packages[@]}") missing
   [ "${1:-}" = test ] && wanted+=("${weft_test_packages[@]}")
-  mapfile -t missing < <(_weft_missing "${wanted[@]}")
+  # shellcheck disable=SC2207  # names of packages hold no blanks
+  missing=($(_weft_missing "${wanted[@]}"))
   [ "${#missing[@]}" -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ]; then
     printf 'These Debian packages are missing and only root can install them:\n  apt-get install %s\n' "${missing[*]}" >&2
