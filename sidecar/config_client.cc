@@ -96,7 +96,8 @@ void ConfigClient::grpc_message(std::string_view bytes) {
     // Its nonce is unknown, so it cannot be refused by name; a new stream starts from what is held.
     ++updates_refused_;
     log::error("discovery sent an update that cannot be read", {{"error", update.error().message}});
-    stream_.reset();
+    opened_ = false;
+    loop_.delete_later(std::move(stream_));
     reopen_timer_->start(backoff_.next(random_));
     return;
   }

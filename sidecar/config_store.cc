@@ -5,6 +5,8 @@
 namespace weft::sidecar {
 namespace {
 
+constexpr std::size_t addresses_max = 16'000;
+
 // Every Service that an owner leads to must be there: a route never arrives before what it points at.
 Status check_references(const std::map<std::string, kube::Resource>& resources) {
   for (const auto& [name, resource] : resources) {
@@ -89,6 +91,8 @@ void ConfigStore::publish() {
 
 bool ConfigStore::ask(const Address& address) {
   if (current_->owner(address)) return false;
+  // Discovery refuses a stream that asks for more; what is not asked for is treated as unanswered.
+  if (asked_.size() + current_->owners.size() >= addresses_max) return false;
   return asked_.insert(address).second;
 }
 

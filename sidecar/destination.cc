@@ -62,9 +62,7 @@ Destination Router::without_answer() const {
   destination.reason = "no-config";
   destination.kind = Destination::Kind::refused;
   // Inside the mesh's own ranges, plaintext is never a fall back.
-  for (const Cidr& cidr : context_.settings.mesh_cidrs) {
-    if (cidr.contains(address_.ip)) return destination;
-  }
+  if (context_.in_mesh(address_.ip)) return destination;
   if (context_.settings.outbound_policy == OutboundPolicy::allow_any)
     destination.kind = Destination::Kind::passthrough;
   return destination;

@@ -223,7 +223,10 @@ void Exchange::request_body(std::string_view bytes) {
 void Exchange::request_end(const codec::Headers& trailers) {
   request_ended_ = true;
   request_trailers_ = trailers;
-  if (state_ == State::active && upstream_) upstream_->send_end(trailers);
+  // What may not be said in the head may not be said behind the body either.
+  request_trailers_.remove("x-forwarded-client-cert");
+  request_trailers_.remove_prefix("x-weft-");
+  if (state_ == State::active && upstream_) upstream_->send_end(request_trailers_);
 }
 
 void Exchange::response_drained() {
@@ -232,6 +235,9 @@ void Exchange::response_drained() {
 
 void Exchange::exchange_finished() {
   downstream_ = nullptr;
+  if (timeout_) timeout_->stop();
+  // The upstream's own end comes later in this turn; to cancel it now would cost its connection.
+  if (upstream_ && response_ended_ && request_ended_) return;
   over();
 }
 
@@ -248,6 +254,7 @@ void Exchange::exchange_aborted(const Error& error) {
 
 void Exchange::response_head(codec::ResponseHead&& head, bool end) {
   if (head.status < 200 && head.status != status_switching_protocols) {
+    clean_response(head.headers);
     if (downstream_ && head_.version != codec::Version::http10) downstream_->send_head(head, false);
     return;
   }
@@ -275,7 +282,10 @@ void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
   record_.status = head.status;
   record_.time_to_head = context_.loop.now() - started_;
   if (const auto status = head.headers.get("grpc-status")) record_.grpc_status = *status;
-  clean_response(head);
+  clean_response(head.headers);
+  tunnel_ = head.status == status_switching_protocols || (head_.method == "CONNECT" && head.status < 300);
+  // A time-out is for an exchange, not for the life of a tunnel that came of it.
+  if (timeout_ && tunnel_) timeout_->stop();
   response_ended_ = end;
   if (!downstream_) return;
   if (context_.draining_inbound && record_.peers.direction == Direction::inbound) downstream_->close_after();
@@ -284,8 +294,8 @@ void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
 
 // What only sidecars may say, nobody else does: x-weft-* of an application or of a peer without identity
 // goes.
-void Exchange::clean_response(codec::ResponseHead& head) const {
-  if (!upstream_meshed_) head.headers.remove_prefix("x-weft-");
+void Exchange::clean_response(codec::Headers& headers) const {
+  if (!upstream_meshed_) headers.remove_prefix("x-weft-");
 }
 
 void Exchange::response_body(std::string_view bytes) {
@@ -298,7 +308,10 @@ void Exchange::response_body(std::string_view bytes) {
 void Exchange::response_end(const codec::Headers& trailers) {
   response_ended_ = true;
   if (const auto status = trailers.get("grpc-status")) record_.grpc_status = *status;
-  if (downstream_) downstream_->send_end(trailers);
+  if (!downstream_) return;
+  codec::Headers clean = trailers;
+  clean_response(clean);
+  downstream_->send_end(clean);
 }
 
 void Exchange::request_drained() {
@@ -314,10 +327,13 @@ void Exchange::upstream_finished() {
   }
   lease_.reset();
   active_ = policy::ActiveRequest();
+  if (!downstream_) over();
 }
 
 void Exchange::upstream_aborted(const Error& error, http::Delivery delivery) {
   upstream_ = nullptr;
+  // A tunnel that breaks in one direction is broken.
+  if (tunnel_ && downstream_) return downstream_->reset(error);
   // With the whole response delivered, only the rest of the request found no taker.
   if (response_ended_) return upstream_finished();
   policy::TryOutcome outcome;

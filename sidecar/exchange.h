@@ -41,6 +41,8 @@ class Exchange final : public http::ServerExchangeHandler {
   Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExchange& downstream,
            codec::RequestHead head, bool end, Admission admission, RequestRecord record);
   ~Exchange();
+  // An upgraded or CONNECT exchange that carries raw bytes by now.
+  bool in_tunnel() const { return tunnel_; }
 
  private:
   enum class State { connecting, active, backing_off, finished };
@@ -83,7 +85,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void end_try_record(std::string_view outcome);
   void drop_upstream();
   void deliver_head(codec::ResponseHead&& head, bool end);
-  void clean_response(codec::ResponseHead& head) const;
+  void clean_response(codec::Headers& headers) const;
   void refuse(const LocalReply& reply);
   void timed_out();
   void per_try_timed_out();
@@ -115,7 +117,8 @@ class Exchange final : public http::ServerExchangeHandler {
   http::ClientExchange* upstream_ = nullptr;
   UpstreamSide upstream_side_{*this};
   bool upstream_meshed_ = false;
-  bool upgrading_ = false;
+  bool upgrading_ = false;  // asks for a tunnel
+  bool tunnel_ = false;     // and got one
   MonotonicTime try_started_;
 
   policy::BudgetUse budget_;

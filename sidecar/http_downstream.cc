@@ -110,6 +110,11 @@ void HttpDownstream::exchange_over(Exchange& exchange) {
 
 void HttpDownstream::refused_over(Refused& refused) { context_.loop.delete_later(take(refused_, refused)); }
 
+bool HttpDownstream::in_tunnel() const {
+  return std::any_of(exchanges_.begin(), exchanges_.end(),
+                     [](const auto& exchange) { return exchange->in_tunnel(); });
+}
+
 void HttpDownstream::connection_closed(const Error*) { closed_(); }
 
 }  // namespace weft::sidecar

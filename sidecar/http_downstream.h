@@ -23,6 +23,7 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
   ~HttpDownstream();
 
   void drain() { connection_->drain(); }
+  bool in_tunnel() const;
   void close(const Error& why) { connection_->close(why); }
 
  private:

@@ -110,7 +110,8 @@ void InboundConnection::silent_caller() {
     asked_source_ = true;
     return preread(limits::handshake_timeout);
   }
-  if (!owner) context_.ask_owner(source);
+  // Asked only of addresses that could be meshed at all: others come without end.
+  if (!owner && context_.in_mesh(source.ip)) context_.ask_owner(source);
   Preread::Result nothing;
   nothing.outcome = Preread::Outcome::silent;
   plaintext(std::move(nothing));
@@ -235,7 +236,7 @@ void InboundConnection::open_application() {
 // ---- changes and the end ----
 
 void InboundConnection::config_changed() {
-  if (over_ || !policy_ || policy_ == context_.config->inbound) return;
+  if (over_ || !policy_ || !context_.config->inbound || policy_ == context_.config->inbound) return;
   policy_ = context_.config->inbound;
   const bool plain = caller_id() == nullptr && stage_ == Stage::serving;
   if (plain && port().config.mtls == policy::MtlsMode::strict) return end_gracefully("policy-changed");
@@ -243,7 +244,8 @@ void InboundConnection::config_changed() {
     if (!port().rules.decide(caller_id(), nullptr).allowed || port().rules.has_http_rules()) {
       end_gracefully("policy-changed");
     }
-  } else if (http_ && !port().rules.permits_any_http(caller_id())) {
+  } else if (http_ && (http_->in_tunnel() || !port().rules.permits_any_http(caller_id()))) {
+    // What a tunnel was admitted by is not kept: after a change of the rules its client asks again.
     end_gracefully("policy-changed");
   }
 }
@@ -251,6 +253,10 @@ void InboundConnection::config_changed() {
 // HTTP finishes what is under way. Opaque TCP has no such moment: it ends when policy refuses it, and
 // outlives a certificate.
 void InboundConnection::end_gracefully(std::string_view reason) {
+  const bool policy_changed = reason == "policy-changed";
+  // A tunnel has no next request at which it would be asked again.
+  if (http_ && http_->in_tunnel() && policy_changed)
+    return http_->close(Error{Code::refused, std::string(reason)});
   if (http_) return http_->drain();
   if (reason == "certificate-expired") return;
   if (tunnel_) return tunnel_->abort(Error{Code::refused, std::string(reason)});

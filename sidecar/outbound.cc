@@ -189,7 +189,10 @@ void OutboundConnection::stream_data(std::string_view bytes) {
   context_.loop.defer(anchor_.guard([this] { join(); }));
 }
 
-void OutboundConnection::stream_end() { stream_data({}); }
+void OutboundConnection::stream_end() {
+  start_.upstream_ended = true;
+  stream_data({});
+}
 
 void OutboundConnection::stream_failed(const Error& error) { refuse("upstream-reset", error.message); }
 

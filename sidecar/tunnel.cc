@@ -23,6 +23,7 @@ Tunnel::Tunnel(io::Loop& loop, std::unique_ptr<io::Stream> downstream, std::uniq
   if (!start.from_downstream.empty()) downstream_.stream_data(start.from_downstream);
   if (!start.from_upstream.empty()) upstream_.stream_data(start.from_upstream);
   if (start.downstream_ended) downstream_.stream_end();
+  if (start.upstream_ended) upstream_.stream_end();
 }
 
 Tunnel::~Tunnel() = default;

@@ -20,6 +20,7 @@ struct TunnelStart {
   std::string from_downstream;
   std::string from_upstream;
   bool downstream_ended = false;  // its FIN was seen already
+  bool upstream_ended = false;
 };
 
 struct TunnelResult {

@@ -38,6 +38,13 @@ struct WorkerContext {
   Upstreams* upstreams = nullptr;
   bool draining_inbound = false;  // new requests are answered, and told to go elsewhere
 
+  // Within the mesh's pod and Service ranges; everything is while those are not known.
+  bool in_mesh(const IpAddress& ip) const {
+    for (const Cidr& cidr : settings.mesh_cidrs) {
+      if (cidr.contains(ip)) return true;
+    }
+    return settings.mesh_cidrs.empty();
+  }
   bool is_own_pod(const IpAddress& ip) const {
     for (const IpAddress& own : settings.pod_ips) {
       if (own == ip) return true;

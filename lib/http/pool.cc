@@ -100,7 +100,7 @@ std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, Connect connect
   auto request = std::make_unique<Request>(*this, key, std::move(connect), std::move(done));
   if (PooledConnection* const found = take_idle(key)) {
     request->give(*found);
-  } else if (connections_.size() + connecting_ >= options_.connections_max) {
+  } else if (connections_.size() + connecting_ >= options_.connections_max && !drain_one_idle()) {
     request->refuse(
         Error{Code::limit, str_cat("the pool holds ", connections_.size(), " connections, its limit")});
   } else {
@@ -119,12 +119,24 @@ PooledConnection* Pool::take_idle(std::string_view key) {
     pooled.expiry->stop();
     if (pooled.connection->available()) {
       pooled.leased = pooled.reused = true;
+      if (found->second.empty()) idle_.erase(found);
       return &pooled;
     }
     // The peer closed it meanwhile; connection_closed takes it away.
     pooled.connection->drain();
   }
+  idle_.erase(found);
   return nullptr;
+}
+
+// Room for a connection that is needed, at the cost of one that only may be.
+bool Pool::drain_one_idle() {
+  if (idle_.empty()) return false;
+  PooledConnection& pooled = *idle_.begin()->second.front();
+  forget_idle(pooled);
+  pooled.expiry->stop();
+  pooled.connection->drain();
+  return true;
 }
 
 PooledConnection& Pool::add(std::string_view key, std::unique_ptr<io::Stream> stream) {

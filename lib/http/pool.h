@@ -80,6 +80,7 @@ class Pool {
   friend struct PooledConnection;
   class Request;
 
+  bool drain_one_idle();
   PooledConnection* take_idle(std::string_view key);
   PooledConnection& add(std::string_view key, std::unique_ptr<io::Stream> stream);
   void released(PooledConnection& pooled);

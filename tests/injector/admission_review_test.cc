@@ -55,7 +55,7 @@ TEST_P(BrokenReview, IsRefusedWithThePlaceOfTheFault) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AdmissionReview, BrokenReview, testing::ValuesIn(broken_reviews),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& parameter) { return parameter.param.name; });
 
 TEST(AdmissionReview, NestingInsideTextDoesNotCount) {
   const auto parsed = parse_admission_review(review(str_cat(

@@ -84,7 +84,7 @@ TEST_P(JsonPatch, Applies) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rfc6902, JsonPatch, testing::ValuesIn(cases),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& parameter) { return parameter.param.name; });
 
 TEST(JsonPatchPointer, KeysAreEscaped) {
   EXPECT_EQ(pointer_escape("weft.mesh/status"), "weft.mesh~1status");

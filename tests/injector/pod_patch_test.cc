@@ -55,7 +55,7 @@ TEST_P(GoldenPod, IsPatchedAsReviewedAndOnlyOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(PodPatch, GoldenPod, testing::Values("plain", "probes", "annotations"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& parameter) { return parameter.param; });
 
 constexpr std::string_view plain_pod = R"({"spec":{"containers":[{"name":"app","image":"app"}]}})";
 
@@ -177,7 +177,7 @@ const std::vector<Refusal> refusals = {
 };
 
 INSTANTIATE_TEST_SUITE_P(PodPatch, RefusedPod, testing::ValuesIn(refusals),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& parameter) { return parameter.param.name; });
 
 TEST(PodPatch, EveryWrongAnnotationIsNamedWithColumnAndExpectation) {
   const auto patch = make_pod_patch(

@@ -226,6 +226,19 @@ TEST_F(MeshTest, AnswersGatewayTimeoutWhenTheWholeExchangeTakesTooLong) {
   EXPECT_EQ(reply->head.headers.get("x-weft-error"), "upstream-timeout");
 }
 
+TEST_F(MeshTest, UsesOneUpstreamConnectionForRequestsOneAfterTheOther) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  world->serve(app_port, says("world"));
+  hello->know({service({world->endpoint(app_port)})});
+  for (int i = 0; i < 5; ++i) {
+    const auto reply = call(*hello, get());
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_EQ(reply->body, "world");
+  }
+  EXPECT_EQ(world->telemetry.opened, 1);
+}
+
 TEST_F(MeshTest, CarriesLargeBodiesBothWays) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
