@@ -23,6 +23,9 @@ class Connection {
   virtual void config_changed() = 0;
   // Finish what is under way, take nothing new.
   virtual void drain() = 0;
+  // A root that was trusted no longer is: what was made under it ends, and is made anew under what is trusted
+  // now.
+  virtual void root_removed() = 0;
 };
 
 }  // namespace weft::sidecar

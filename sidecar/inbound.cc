@@ -263,6 +263,10 @@ void InboundConnection::end_gracefully(std::string_view reason) {
   refuse(reason, "the policy of this port has changed");
 }
 
+void InboundConnection::root_removed() {
+  if (!over_ && record_.peers.mutual_tls) end_gracefully("root-removed");
+}
+
 void InboundConnection::drain() {
   if (http_) http_->drain();
 }

@@ -30,6 +30,7 @@ class InboundConnection final : public Connection {
   ~InboundConnection() override;
   void config_changed() override;
   void drain() override;
+  void root_removed() override;
 
  private:
   enum class Stage { detecting, securing, serving };

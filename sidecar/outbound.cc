@@ -8,6 +8,11 @@
 #include "sidecar/upstreams.h"
 
 namespace weft::sidecar {
+namespace {
+
+constexpr std::size_t server_first_max = 1024;
+
+}  // namespace
 
 OutboundConnection::OutboundConnection(WorkerContext& context, ConnectionOwner& owner,
                                        std::unique_ptr<io::Stream> downstream,
@@ -68,10 +73,15 @@ void OutboundConnection::route_to(const Destination& destination) {
   }
 }
 
+Duration OutboundConnection::patience() const {
+  if (client_silent_) return limits::tcp_idle_timeout;
+  return context_.server_first.contains(router_.address()) ? Duration::zero()
+                                                           : Duration(limits::detect_silence);
+}
+
 void OutboundConnection::preread() {
   preread_ = std::make_unique<Preread>(
-      context_.loop, std::move(downstream_), std::move(start_.from_downstream),
-      client_silent_ ? Duration(limits::tcp_idle_timeout) : Duration(limits::detect_silence),
+      context_.loop, std::move(downstream_), std::move(start_.from_downstream), patience(),
       anchor_.guard([this](Preread::Result read) { preread_done(std::move(read)); }));
 }
 
@@ -179,6 +189,7 @@ void OutboundConnection::upstream_connected(Result<std::unique_ptr<io::Stream>> 
 
 void OutboundConnection::stream_data(std::string_view bytes) {
   // The server spoke first.
+  if (context_.server_first.size() < server_first_max) context_.server_first.insert(router_.address());
   start_.from_upstream.append(bytes);
   upstream_->pause();
   Preread::Result read = preread_->take();
@@ -210,6 +221,10 @@ void OutboundConnection::join() {
 }
 
 // ---- the end ----
+
+void OutboundConnection::root_removed() {
+  if (tunnel_ && record_.peers.mutual_tls) tunnel_->abort(Error{Code::refused, "root-removed"});
+}
 
 void OutboundConnection::drop_upstream() {
   connecting_.reset();

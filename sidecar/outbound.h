@@ -31,6 +31,7 @@ class OutboundConnection final : public Connection, io::StreamHandler {
   ~OutboundConnection() override;
   void config_changed() override;
   void drain() override;
+  void root_removed() override;
 
  private:
   // The upstream of a silent client, which may speak first.
@@ -41,6 +42,7 @@ class OutboundConnection final : public Connection, io::StreamHandler {
 
   void route();
   void route_to(const Destination& destination);
+  Duration patience() const;
   void preread();
   void preread_done(Preread::Result read);
   void serve_http();

@@ -1,5 +1,8 @@
 #include "sidecar/worker.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -7,6 +10,16 @@
 #include "sidecar/outbound.h"
 
 namespace weft::sidecar {
+namespace {
+
+bool lost_root(const tls::TrustBundle& before, const tls::TrustBundle& now) {
+  const auto& kept = now.roots();
+  return !std::all_of(before.roots().begin(), before.roots().end(), [&](const tls::Certificate& root) {
+    return std::find(kept.begin(), kept.end(), root) != kept.end();
+  });
+}
+
+}  // namespace
 
 Worker::Worker(const Settings& settings, policy::EndpointRegistry& endpoints, Telemetry& telemetry,
                std::uint64_t seed, Function<void(const Address&)> ask_owner)
@@ -71,8 +84,10 @@ void Worker::set_config(std::shared_ptr<const Config> config) {
 
 void Worker::set_credentials(std::shared_ptr<const Credentials> credentials) {
   loop_.post(anchor_.guard([this, credentials = std::move(credentials)]() mutable {
-    context_.credentials = std::move(credentials);
+    const auto before = std::exchange(context_.credentials, std::move(credentials));
     upstreams_->credentials_changed();
+    if (!before || !lost_root(*before->client->bundle(), *context_.credentials->client->bundle())) return;
+    for (Connection* connection : open_connections()) connection->root_removed();
   }));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 
 #include "base/callback.h"
 #include "base/random.h"
@@ -36,6 +37,8 @@ struct WorkerContext {
   std::shared_ptr<const Config> config;            // never null
   std::shared_ptr<const Credentials> credentials;  // null before the first certificate
   Upstreams* upstreams = nullptr;
+  // Undeclared ports whose server was seen to speak first: the next client there is not waited for.
+  std::unordered_set<Address> server_first;
   bool draining_inbound = false;  // new requests are answered, and told to go elsewhere
 
   // Within the mesh's pod and Service ranges; everything is while those are not known.

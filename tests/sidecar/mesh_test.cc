@@ -309,6 +309,40 @@ TEST_F(MeshTest, CarriesAServerThatSpeaksFirstOnAnUndeclaredPort) {
   EXPECT_EQ(client.data, "greetingsbye");
 }
 
+TEST_F(MeshTest, EndsOpaqueTcpWhenARootIsRemovedOrThePolicyChanges) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto echo = pod("198.18.0.2", "echo");
+  std::vector<std::unique_ptr<StreamRecorder>> served;
+  const auto listener = echo->loop()
+                            .listen(Address{echo->ip(), app_port}, {},
+                                    [&](std::unique_ptr<io::Stream> stream) {
+                                      served.push_back(std::make_unique<StreamRecorder>(std::move(stream)));
+                                    })
+                            .value();
+  policy::Service opaque = service({echo->endpoint(app_port)});
+  opaque.protocol = policy::Protocol::tcp;
+  hello->know({opaque});
+  for (const bool by_policy : {false, true}) {
+    StreamRecorder client;
+    const auto connecting =
+        hello->connect(opaque.addresses[0], [&](Result<std::unique_ptr<io::Stream>> stream) {
+          client.take(*std::move(stream));
+          client.stream->write("hello");
+        });
+    ASSERT_TRUE(network_.run_until([&] { return !served.empty() && served.back()->data == "hello"; }));
+    if (by_policy) {
+      policy::InboundPolicy denied = echo->inbound_policy();
+      denied.default_policy = policy::DefaultPolicy::deny;
+      echo->set_inbound(denied);
+    } else {
+      echo->tell_root_removed();
+    }
+    EXPECT_TRUE(network_.run_until([&] { return client.over(); }));
+    EXPECT_EQ(client.failures, 1);
+    served.clear();
+  }
+}
+
 TEST_F(MeshTest, ClosesOpaqueTcpWhereAnHttpRuleGovernsThePort) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");

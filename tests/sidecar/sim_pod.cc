@@ -75,6 +75,12 @@ void SimPod::publish(std::shared_ptr<const sidecar::Config> config) {
   tell_config_changed();
 }
 
+void SimPod::tell_root_removed() {
+  std::vector<sidecar::Connection*> open;
+  for (const auto& [key, connection] : connections_) open.push_back(key);
+  for (sidecar::Connection* connection : open) connection->root_removed();
+}
+
 void SimPod::tell_config_changed() {
   std::vector<sidecar::Connection*> open;
   for (const auto& [key, connection] : connections_) open.push_back(key);

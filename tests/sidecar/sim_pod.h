@@ -72,6 +72,7 @@ class SimPod final : sidecar::ConnectionOwner {
   const IpAddress& ip() const { return ip_; }
   std::size_t connections() const { return connections_.size(); }
   void tell_config_changed();
+  void tell_root_removed();
 
   RecordingTelemetry telemetry;
   std::vector<Address> asked;  // owners that the sidecar wanted to know
