@@ -75,16 +75,19 @@ void SimPod::publish(std::shared_ptr<const sidecar::Config> config) {
   tell_config_changed();
 }
 
-void SimPod::tell_root_removed() {
+// A copy: what is told may end its connection.
+std::vector<sidecar::Connection*> SimPod::open_connections() const {
   std::vector<sidecar::Connection*> open;
   for (const auto& [key, connection] : connections_) open.push_back(key);
-  for (sidecar::Connection* connection : open) connection->root_removed();
+  return open;
+}
+
+void SimPod::tell_root_removed() {
+  for (sidecar::Connection* connection : open_connections()) connection->root_removed();
 }
 
 void SimPod::tell_config_changed() {
-  std::vector<sidecar::Connection*> open;
-  for (const auto& [key, connection] : connections_) open.push_back(key);
-  for (sidecar::Connection* connection : open) connection->config_changed();
+  for (sidecar::Connection* connection : open_connections()) connection->config_changed();
 }
 
 void SimPod::know(std::vector<policy::Service> services, std::vector<policy::AddressOwner> owners) {

@@ -80,6 +80,7 @@ class SimPod final : sidecar::ConnectionOwner {
  private:
   void connection_over(sidecar::Connection& connection) override;
   void publish(std::shared_ptr<const sidecar::Config> config);
+  std::vector<sidecar::Connection*> open_connections() const;
 
   IpAddress ip_;
   std::string identity_;
