@@ -205,7 +205,7 @@ void InboundConnection::serve_http() {
 
 bool InboundConnection::tcp_permitted() {
   const policy::RbacDecision decision = port().rules.decide(caller_id(), nullptr);
-  record_.rule = decision.allowed && !decision.audited.empty() ? decision.audited : decision.rule;
+  record_.rule = decision.recorded_rule();
   if (!decision.allowed) refuse("rbac-denied", decision.to_string());
   return decision.allowed;
 }
@@ -223,12 +223,7 @@ void InboundConnection::open_application() {
         context_.telemetry.connection_joined(record_.peers);
         tunnel_ = std::make_unique<Tunnel>(
             context_.loop, std::move(downstream_), *std::move(application), start_, limits::tcp_idle_timeout,
-            anchor_.guard([this](const TunnelResult& result) {
-              record_.sent_bytes = result.upstream_bytes;
-              record_.received_bytes = result.downstream_bytes;
-              if (!result.error) return over("");
-              over(result.failed_upstream ? "upstream-reset" : "downstream-reset");
-            }));
+            anchor_.guard([this](const TunnelResult& result) { over(note_result(result, record_)); }));
         start_ = TunnelStart();
       }));
 }

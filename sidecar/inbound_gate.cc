@@ -53,7 +53,7 @@ std::optional<LocalReply> authorise_request(const InboundState& inbound, std::ui
   const policy::RbacDecision decision =
       governed.rules.decide(caller.identity ? &*caller.identity : nullptr, &request);
   record.path = target.path();
-  record.rule = decision.allowed && !decision.audited.empty() ? decision.audited : decision.rule;
+  record.rule = decision.recorded_rule();
   head.target = std::move(target.target);
   if (decision.allowed) return std::nullopt;
   return refusal(decision, caller);

@@ -209,14 +209,9 @@ void OutboundConnection::stream_failed(const Error& error) { refuse("upstream-re
 
 void OutboundConnection::join() {
   context_.telemetry.connection_joined(record_.peers);
-  tunnel_ =
-      std::make_unique<Tunnel>(context_.loop, std::move(downstream_), std::move(upstream_), start_,
-                               limits::tcp_idle_timeout, anchor_.guard([this](const TunnelResult& result) {
-                                 record_.sent_bytes = result.upstream_bytes;
-                                 record_.received_bytes = result.downstream_bytes;
-                                 if (!result.error) return over("");
-                                 over(result.failed_upstream ? "upstream-reset" : "downstream-reset");
-                               }));
+  tunnel_ = std::make_unique<Tunnel>(
+      context_.loop, std::move(downstream_), std::move(upstream_), start_, limits::tcp_idle_timeout,
+      anchor_.guard([this](const TunnelResult& result) { over(note_result(result, record_)); }));
   start_ = TunnelStart();
 }
 

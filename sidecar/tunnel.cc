@@ -2,6 +2,13 @@
 
 namespace weft::sidecar {
 
+std::string_view note_result(const TunnelResult& result, ConnectionRecord& record) {
+  record.sent_bytes = result.upstream_bytes;
+  record.received_bytes = result.downstream_bytes;
+  if (!result.error) return "";
+  return result.failed_upstream ? "upstream-reset" : "downstream-reset";
+}
+
 Tunnel::Tunnel(io::Loop& loop, std::unique_ptr<io::Stream> downstream, std::unique_ptr<io::Stream> upstream,
                const TunnelStart& start, Duration idle_timeout, Function<void(const TunnelResult&)> done)
     : loop_(loop), idle_timeout_(idle_timeout), last_moved_(loop.now()), done_(std::move(done)) {

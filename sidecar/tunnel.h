@@ -12,6 +12,7 @@
 #include "base/callback.h"
 #include "base/clock.h"
 #include "io/loop.h"
+#include "sidecar/records.h"
 
 namespace weft::sidecar {
 
@@ -29,6 +30,9 @@ struct TunnelResult {
   std::optional<Error> error;          // nothing: both sides ended cleanly
   bool failed_upstream = false;        // which side the error came from
 };
+
+// Notes the bytes in `record` and says why it ended, as x-weft-error would; empty for a clean end.
+std::string_view note_result(const TunnelResult& result, ConnectionRecord& record);
 
 class Tunnel {
  public:

@@ -35,6 +35,8 @@ struct RbacDecision {
   RbacReason reason = RbacReason::policy_broken;
   std::string_view rule;     // its name, where a rule decided
   std::string_view audited;  // name of the first audit rule that matched; never changes the outcome
+  // What a record names: the rule that decided, or the audit rule that matched what was allowed.
+  std::string_view recorded_rule() const { return allowed && !audited.empty() ? audited : rule; }
   // One sentence for logs and headers: "denied by rule 'service default/world deny #1'".
   std::string to_string() const;
 };
