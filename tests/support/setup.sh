@@ -72,6 +72,8 @@ weft_build() {
   [ $# -gt 0 ] && shift
   options=("$@")
   export CC_LD=${CC_LD:-mold} CXX_LD=${CXX_LD:-mold}
+  # A clone in another folder finds the same objects in the compiler cache.
+  export CCACHE_NOHASHDIR=1
   local path="$weft_root/$dir"
   if [ ! -f "$path/build.ninja" ]; then
     rm -rf "$path"
