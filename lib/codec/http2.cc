@@ -13,23 +13,6 @@
 namespace weft::codec {
 namespace {
 
-constexpr std::array<std::string_view, 14> code_names = {
-    "NO_ERROR",
-    "PROTOCOL_ERROR",
-    "INTERNAL_ERROR",
-    "FLOW_CONTROL_ERROR",
-    "SETTINGS_TIMEOUT",
-    "STREAM_CLOSED",
-    "FRAME_SIZE_ERROR",
-    "REFUSED_STREAM",
-    "CANCEL",
-    "COMPRESSION_ERROR",
-    "CONNECT_ERROR",
-    "ENHANCE_YOUR_CALM",
-    "INADEQUATE_SECURITY",
-    "HTTP_1_1_REQUIRED",
-};
-
 // The ping whose answer says that a server's first GOAWAY has arrived.
 constexpr std::uint64_t shut_down_ping = 0x77656674'676f6f64;
 
@@ -64,15 +47,7 @@ void add_fields(std::vector<nghttp2_nv>& out, const Headers& headers) {
   for (const Header& header : headers.fields()) out.push_back(field(header.name, header.value));
 }
 
-// What it costs the peer's table, and us, to hold one field (RFC 9113 § 6.5.2).
-constexpr std::size_t field_overhead_bytes = 32;
-
 }  // namespace
-
-std::string http2_code_name(Http2Code code) {
-  const auto index = static_cast<std::size_t>(code);
-  return index < code_names.size() ? std::string(code_names[index]) : str_cat("code ", index);
-}
 
 struct Http2Session::Stream {
   Buffer out;
@@ -90,31 +65,24 @@ struct Http2Session::Stream {
 
 // nghttp2's callbacks; `user` is the session.
 struct Http2Callbacks {
+  using Event = Http2Limits::Event;
+
   static Http2Session& self(void* user) { return *static_cast<Http2Session*>(user); }
 
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     Http2Session& session = self(user);
     if (head->type == NGHTTP2_CONTINUATION) {
-      if (++session.incoming_continuations_ > limits::http2_continuations_max) {
-        session.end_for_flood(
-            str_cat("a head in more than ", limits::http2_continuations_max, " CONTINUATION frames"));
-      }
-      session.count(session.continuations_, limits::http2_continuations_per_second_max,
-                    "CONTINUATION frames");
+      session.count(Event::continuation);
     } else if (head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION) {
-      session.count(session.empty_frames_, limits::http2_empty_frames_per_second_max,
-                    "frames without content");
+      session.count(Event::empty_frame);
     }
     return 0;
   }
 
   static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& session = self(user);
-    session.incoming_ = RequestHead{};
-    session.incoming_.version = Version::http2;
-    session.incoming_status_ = 0;
-    session.incoming_bytes_ = 0;
-    session.incoming_continuations_ = 0;
+    session.incoming_.begin();
+    session.limits_.head_begins();
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) session.begin_stream(frame->hd.stream_id);
     return 0;
   }
@@ -123,41 +91,17 @@ struct Http2Callbacks {
                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
                     void* user) {
     Http2Session& session = self(user);
-    RequestHead& head = session.incoming_;
-    session.incoming_bytes_ += name_size + value_size + field_overhead_bytes;
-    if (session.incoming_bytes_ > session.options_.head_bytes_max ||
-        head.headers.size() >= session.options_.headers_max) {
-      log_reset(session, frame->hd.stream_id);
-      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets this stream
-    }
-    const std::string_view key = text_of(name, name_size);
-    const std::string_view text = text_of(value, value_size);
-    if (key.empty() || key[0] != ':') {
-      head.headers.add(key, text);
-    } else if (key == ":method") {
-      head.method = text;
-    } else if (key == ":path") {
-      head.target = text;
-    } else if (key == ":authority") {
-      head.authority = text;
-    } else if (key == ":scheme") {
-      head.scheme = text;
-    } else if (key == ":status") {
-      session.incoming_status_ = static_cast<int>(parse_number<unsigned>(text).value_or(0));
-    }
-    return 0;
+    if (session.incoming_.add(text_of(name, name_size), text_of(value, value_size))) return 0;
+    session.count(Event::forced_reset);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets this stream
   }
 
   // A malformed field makes the whole message malformed (RFC 9113 § 8.1.1), where nghttp2 would drop the
   // field.
-  static int invalid_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*, std::size_t,
+  static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
                             const std::uint8_t*, std::size_t, std::uint8_t, void* user) {
-    log_reset(self(user), frame->hd.stream_id);
+    self(user).count(Event::forced_reset);
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  }
-
-  static void log_reset(Http2Session& session, StreamId) {
-    session.count(session.resets_, limits::http2_resets_per_second_max, "streams that had to be reset");
   }
 
   static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -171,17 +115,14 @@ struct Http2Callbacks {
         if (end) {
           session.end_arrived(frame->hd.stream_id, Headers());
         } else if (frame->hd.length == frame->data.padlen) {
-          session.count(session.empty_frames_, limits::http2_empty_frames_per_second_max,
-                        "frames without content");
+          session.count(Event::empty_frame);
         }
         break;
       case NGHTTP2_RST_STREAM:
-        session.count(session.resets_, limits::http2_resets_per_second_max, "resets of streams");
+        session.count(Event::reset);
         break;
       case NGHTTP2_SETTINGS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-          session.count(session.settings_, limits::http2_settings_per_second_max, "SETTINGS frames");
-        }
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) session.count(Event::settings);
         break;
       case NGHTTP2_PING:
         ping_received(session, frame->ping);
@@ -198,7 +139,7 @@ struct Http2Callbacks {
   }
 
   static void ping_received(Http2Session& session, const nghttp2_ping& ping) {
-    session.count(session.pings_, limits::http2_pings_per_second_max, "PING frames");
+    session.count(Event::ping);
     if ((ping.hd.flags & NGHTTP2_FLAG_ACK) == 0) return;
     const std::uint64_t payload = ping_payload(ping.opaque_data);
     if (payload == shut_down_ping && session.shutting_down_) {
@@ -212,8 +153,7 @@ struct Http2Callbacks {
 
   // Frames that make nghttp2 reset a stream count as if the peer had reset it.
   static int invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
-    Http2Session& session = self(user);
-    session.count(session.resets_, limits::http2_resets_per_second_max, "streams that had to be reset");
+    self(user).count(Event::forced_reset);
     return 0;
   }
 
@@ -317,7 +257,7 @@ struct Http2Callbacks {
 };
 
 Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options& options)
-    : role_(role), handler_(handler), options_(options) {
+    : role_(role), handler_(handler), incoming_(options.head_bytes_max, options.headers_max) {
   session_ = Http2Callbacks::make(*this, role == Role::server);
   std::vector<nghttp2_settings_entry> settings = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.streams_max},
@@ -376,15 +316,10 @@ void Http2Session::broke(int nghttp2_error) {
   }
 }
 
-void Http2Session::count(Rate& rate, unsigned per_second_max, std::string_view what) {
-  if (now_ - rate.second >= std::chrono::seconds(1)) rate = Rate{now_, 0};
-  if (++rate.count > per_second_max)
-    end_for_flood(str_cat("more than ", per_second_max, " ", what, " in a second"));
-}
-
-void Http2Session::end_for_flood(std::string_view what) {
-  if (fault_) return;
-  fault_ = Error{Code::limit, str_cat("the peer sent ", what)};
+void Http2Session::count(Http2Limits::Event event) {
+  const std::optional<std::string> too_much = limits_.count(event, now_);
+  if (!too_much || fault_) return;
+  fault_ = Error{Code::limit, str_cat("the peer sent ", *too_much)};
   nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -400,21 +335,17 @@ void Http2Session::head_complete(StreamId id, bool end) {
   if (stream == nullptr || stream->reset || fault_) return;
   const bool is_head = role_ == Role::server ? !stream->announced : !stream->head_received;
   if (!is_head) {
-    end_arrived(id, std::move(incoming_.headers));
+    end_arrived(id, incoming_.take_trailers());
     return;
   }
   stream->remote_end = end;
   if (role_ == Role::server) {
     stream->announced = true;
-    handler_.http2_request(id, std::move(incoming_), end);
+    handler_.http2_request(id, incoming_.take_request(), end);
     return;
   }
-  stream->head_received = incoming_status_ >= 200;
-  ResponseHead head;
-  head.status = incoming_status_;
-  head.version = Version::http2;
-  head.headers = std::move(incoming_.headers);
-  handler_.http2_response(id, std::move(head), end);
+  stream->head_received = incoming_.status() >= 200;
+  handler_.http2_response(id, incoming_.take_response(), end);
 }
 
 void Http2Session::data_arrived(StreamId id, std::string_view bytes) {

@@ -7,8 +7,7 @@
 // Flow control: the peer's windows open again only for what consume() was told, so a consumer that stops
 // taking stops its stream, and the connection window has room for every stream to be stopped at once.
 //
-// A peer that floods (resets, pings, settings, CONTINUATION, empty frames: limits.h) ends the connection with
-// ENHANCE_YOUR_CALM.
+// A peer that floods (http2_limits.h) ends the connection with ENHANCE_YOUR_CALM.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +23,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "codec/http2_code.h"
+#include "codec/http2_head.h"
+#include "codec/http2_limits.h"
 #include "codec/message.h"
 
 struct nghttp2_session;
@@ -31,25 +33,6 @@ struct nghttp2_session;
 namespace weft::codec {
 
 using StreamId = std::int32_t;
-
-// RFC 9113 § 7.
-enum class Http2Code : std::uint32_t {
-  no_error = 0,
-  protocol_error = 1,
-  internal_error = 2,
-  flow_control_error = 3,
-  settings_timeout = 4,
-  stream_closed = 5,
-  frame_size_error = 6,
-  refused_stream = 7,
-  cancel = 8,
-  compression_error = 9,
-  connect_error = 10,
-  enhance_your_calm = 11,
-  inadequate_security = 12,
-  http_1_1_required = 13,
-};
-std::string http2_code_name(Http2Code code);  // "REFUSED_STREAM"; the number for what RFC 9113 does not name
 
 // Of one stream: head, data*, end, and at last `closed`, which may also come at any moment (reset) and comes
 // exactly once for every stream that was begun by http2_request or request(). Streams still open when the
@@ -125,11 +108,6 @@ class Http2Session {
  private:
   friend struct Http2Callbacks;
   struct Stream;
-  // Counts events of one kind in the current second.
-  struct Rate {
-    MonotonicTime second{};
-    unsigned count = 0;
-  };
 
   Stream* find(StreamId id) const;
   void begin_stream(StreamId id);
@@ -137,23 +115,17 @@ class Http2Session {
   void data_arrived(StreamId id, std::string_view bytes);
   void end_arrived(StreamId id, Headers&& trailers);
   void stream_closed(StreamId id, std::uint32_t code);
-  void count(Rate& rate, unsigned per_second_max, std::string_view what);
-  void end_for_flood(std::string_view what);
+  void count(Http2Limits::Event event);
   void broke(int nghttp2_error);
 
   Role role_;
   Http2Handler& handler_;
-  Http2Options options_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<StreamId, std::unique_ptr<Stream>> streams_;
   std::vector<StreamId> drained_;
-  // The header block being received; header blocks are never interleaved (RFC 9113 § 4.3).
-  RequestHead incoming_;  // its headers serve responses and trailers as well
-  int incoming_status_ = 0;
-  std::size_t incoming_bytes_ = 0;
-  unsigned incoming_continuations_ = 0;
+  Http2Head incoming_;
+  Http2Limits limits_;
   MonotonicTime now_{};
-  Rate resets_, pings_, settings_, continuations_, empty_frames_;
   bool shutting_down_ = false;
   bool busy_ = false;  // inside feed() or produce()
   bool dead_ = false;

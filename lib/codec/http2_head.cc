@@ -1,0 +1,47 @@
+#include "codec/http2_head.h"
+
+#include "base/text.h"
+
+namespace weft::codec {
+namespace {
+
+// What it costs the peer's table, and us, to hold one field (RFC 9113 § 6.5.2).
+constexpr std::size_t field_overhead_bytes = 32;
+
+}  // namespace
+
+void Http2Head::begin() {
+  head_ = RequestHead{};
+  head_.version = Version::http2;
+  status_ = 0;
+  bytes_ = 0;
+}
+
+bool Http2Head::add(std::string_view name, std::string_view value) {
+  bytes_ += name.size() + value.size() + field_overhead_bytes;
+  if (bytes_ > bytes_max_ || head_.headers.size() >= fields_max_) return false;
+  if (name.empty() || name[0] != ':') {
+    head_.headers.add(name, value);
+  } else if (name == ":method") {
+    head_.method = value;
+  } else if (name == ":path") {
+    head_.target = value;
+  } else if (name == ":authority") {
+    head_.authority = value;
+  } else if (name == ":scheme") {
+    head_.scheme = value;
+  } else if (name == ":status") {
+    status_ = static_cast<int>(parse_number<unsigned>(value).value_or(0));
+  }
+  return true;
+}
+
+ResponseHead Http2Head::take_response() {
+  ResponseHead head;
+  head.status = status_;
+  head.version = Version::http2;
+  head.headers = take_trailers();
+  return head;
+}
+
+}  // namespace weft::codec

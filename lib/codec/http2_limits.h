@@ -1,0 +1,42 @@
+// How much of what costs us more than it costs the sender one HTTP/2 peer may send: resets ("rapid reset"),
+// CONTINUATION, settings, pings and frames without content, each counted a second (limits.h). Pure: time
+// comes in with every event.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+
+namespace weft::codec {
+
+class Http2Limits {
+ public:
+  enum class Event : std::uint8_t {
+    reset,         // by the peer
+    forced_reset,  // what the peer sent made us reset a stream: counts together with `reset`
+    ping,
+    settings,
+    continuation,
+    empty_frame,
+  };
+
+  // Counts `event`. What the peer sent too much of, once it has: "more than 50 PING frames in a second".
+  std::optional<std::string> count(Event event, MonotonicTime now);
+  // A head begins: its CONTINUATION frames are limited for themselves as well.
+  void head_begins() { head_continuations_ = 0; }
+
+ private:
+  // Of the second that began with its first event.
+  struct Rate {
+    MonotonicTime second{};
+    unsigned count = 0;
+  };
+  std::array<Rate, 5> rates_;
+  unsigned head_continuations_ = 0;
+};
+
+}  // namespace weft::codec
