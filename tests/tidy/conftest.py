@@ -4,6 +4,13 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A line for the end of the report.
+NOTE = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if NOTE in config.stash:
+        terminalreporter.write_line(config.stash[NOTE])
 
 
 @pytest.fixture(scope="session")
