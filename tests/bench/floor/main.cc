@@ -31,11 +31,8 @@ Status run(Floor& floor) {
   }
   const FloorCounts& counts = floor.counts;
   std::printf("{\"connections\":%" PRIu64 ",\"handshakes\":%" PRIu64 ",\"resumed\":%" PRIu64
-              ",\"reset\":%" PRIu64 ",\"failed\":%" PRIu64
-              "}
-              ",
-              counts.connections,
-              counts.handshakes, counts.resumed, counts.reset, counts.failed);
+              ",\"reset\":%" PRIu64 ",\"failed\":%" PRIu64 "}\n",
+              counts.connections, counts.handshakes, counts.resumed, counts.reset, counts.failed);
   return {};
 }
 
