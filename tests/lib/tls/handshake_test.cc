@@ -1,4 +1,6 @@
 // Who gets through a handshake, and who is told what. Every row runs in virtual time and over real sockets.
+#include <vector>
+
 #include "base/text.h"
 #include "tests/lib/tls/handshake_world.h"
 
@@ -33,57 +35,57 @@ TYPED_TEST(Handshakes, GoOnWithoutAlpnWhenNoneIsOurs) {
   auto options = this->expect(this->id_b);
   options.alpn = {"h3", "x"};
   this->start_client(this->client_context(this->root_.svid(this->id_a)), options);
-  ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+  ASSERT_TRUE(this->both_over());
   ASSERT_TRUE(this->client_.stream && this->server_.stream);
   EXPECT_EQ(this->client_.stream->alpn(), "");
   EXPECT_EQ(this->server_.stream->alpn(), "");
 }
 
+// A certificate that is wrong in one way, and what becomes of it.
+struct Wrong {
+  const char* name;
+  std::shared_ptr<const Svid> svid;
+  const char* reason;  // of whoever looks at it
+  const char* alert;   // that whoever showed it hears
+};
+
+// What is wrong whichever side shows it. `other` is another's id.
+std::vector<Wrong> wrong_on_either_side(const TestRoot& root, const std::string& id,
+                                        const std::string& other) {
+  const TestRoot foreign(root.now());
+  const auto leaf = [&](auto spoil) { return root.spoilt(id, spoil); };
+  return {
+      {"foreign root", foreign.svid(id), "no trust root signed", "unknown CA"},
+      {"expired", leaf([&](auto& t) { t.not_after = root.now() - 1s; }), "expired at", "certificate expired"},
+      {"not yet valid", leaf([&](auto& t) { t.not_before = root.now() + 10min; }), "not valid before",
+       "certificate expired"},
+      {"two URIs", leaf([&](auto& t) { t.uris.push_back(other); }), "several URIs", "bad certificate"},
+      {"DNS name only", leaf([&](auto& t) {
+         t.uris = {};
+         t.dns_names = {"name"};
+       }),
+       "no URI", "bad certificate"},
+  };
+}
+
 // A server certificate that is wrong in one way: the client refuses it, says why, and the server hears an
 // alert.
 TYPED_TEST(Handshakes, ClientRefusesAServerThatIsNotTheExpectedOne) {
-  const TestRoot foreign(this->root_.now());
-  const auto leaf = [&](auto&& spoil) {
-    auto tmpl = this->root_.leaf(this->id_b);
-    spoil(tmpl);
-    return this->root_.sign(tmpl);
-  };
-  struct Row {
-    const char* name;
-    std::shared_ptr<const Svid> svid;
-    const char* reason;
-    const char* alert;
-  };
-  const Row rows[] = {
-      {"wrong identity", this->root_.svid("spiffe://cluster.local/ns/default/sa/c"),
+  const TestRoot& root = this->root_;
+  std::vector<Wrong> rows = wrong_on_either_side(root, this->id_b, this->id_a);
+  rows.push_back(
+      {"wrong identity", root.svid("spiffe://cluster.local/ns/default/sa/c"),
        "is for spiffe://cluster.local/ns/default/sa/c, expected spiffe://cluster.local/ns/default/sa/b",
-       "bad certificate"},
-      {"wrong trust domain", this->root_.svid("spiffe://other/ns/default/sa/b"),
-       "expected spiffe://cluster.local", "bad certificate"},
-      {"foreign root", foreign.svid(this->id_b), "no trust root signed", "unknown CA"},
-      {"expired", leaf([&](auto& t) { t.not_after = this->root_.now() - 1s; }), "expired at",
-       "certificate expired"},
-      {"not yet valid", leaf([&](auto& t) { t.not_before = this->root_.now() + 10min; }), "not valid before",
-       "certificate expired"},
-      {"two URIs", leaf([&](auto& t) { t.uris.push_back(this->id_a); }), "several URIs", "bad certificate"},
-      {"no URI", leaf([&](auto& t) {
-         t.uris = {};
-         t.dns_names = {"b"};
-       }),
-       "no URI", "bad certificate"},
-      {"client only", leaf([&](auto& t) { t.server_auth = false; }), "may not be used",
-       "unsupported certificate"},
-  };
-  for (const auto& row : rows) {
+       "bad certificate"});
+  rows.push_back({"wrong trust domain", root.svid("spiffe://other/ns/default/sa/b"),
+                  "expected spiffe://cluster.local", "bad certificate"});
+  rows.push_back({"client only", root.spoilt(this->id_b, [](auto& t) { t.server_auth = false; }),
+                  "may not be used", "unsupported certificate"});
+  for (const Wrong& row : rows) {
     SCOPED_TRACE(row.name);
-    this->client_ = {};
-    this->server_ = {};
-    this->server_plain_ = nullptr;
-    this->client_plain_ = nullptr;
     this->connect();
-    this->start_server(this->server_context(row.svid));
-    this->start_client(this->client_context(this->root_.svid(this->id_a)), this->expect(this->id_b));
-    ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+    this->start(row.svid, root.svid(this->id_a));
+    ASSERT_TRUE(this->both_over());
     ASSERT_TRUE(this->client_.error && this->server_.error);
     EXPECT_EQ(this->client_.error->code, Code::refused);
     EXPECT_TEXT(this->client_.error->message, row.reason);
@@ -95,45 +97,20 @@ TYPED_TEST(Handshakes, ClientRefusesAServerThatIsNotTheExpectedOne) {
 // In TLS 1.3 a client is done before the server has looked at its certificate: it hears of the refusal on its
 // stream, before any byte of an answer.
 TYPED_TEST(Handshakes, ServerRefusesAClientWithoutAnAcceptableIdentity) {
-  const TestRoot foreign(this->root_.now());
-  const auto leaf = [&](auto&& spoil) {
-    auto tmpl = this->root_.leaf(this->id_a);
-    spoil(tmpl);
-    return this->root_.sign(tmpl);
-  };
-  struct Row {
-    const char* name;
-    std::shared_ptr<const Svid> svid;
-    const char* reason;
-    const char* alert;
-  };
-  const Row rows[] = {
-      {"no certificate", nullptr, "showed no certificate", "certificate required"},
-      {"wrong trust domain", this->root_.svid("spiffe://other/ns/default/sa/a"),
-       "outside the trust domain cluster.local", "bad certificate"},
-      {"foreign root", foreign.svid(this->id_a), "no trust root signed", "unknown CA"},
-      {"expired", leaf([&](auto& t) { t.not_after = this->root_.now() - 1s; }), "expired at",
-       "certificate expired"},
-      {"not yet valid", leaf([&](auto& t) { t.not_before = this->root_.now() + 10min; }), "not valid before",
-       "certificate expired"},
-      {"two URIs", leaf([&](auto& t) { t.uris.push_back(this->id_b); }), "several URIs", "bad certificate"},
-      {"a URI that is no SPIFFE id", leaf([&](auto& t) { t.uris = {"https://x"}; }), "SPIFFE id",
-       "bad certificate"},
-      {"DNS name only", leaf([&](auto& t) {
-         t.uris = {};
-         t.dns_names = {"a"};
-       }),
-       "no URI", "bad certificate"},
-      {"server only", leaf([&](auto& t) { t.client_auth = false; }), "may not be used",
-       "unsupported certificate"},
-  };
-  for (const auto& row : rows) {
+  const TestRoot& root = this->root_;
+  std::vector<Wrong> rows = wrong_on_either_side(root, this->id_a, this->id_b);
+  rows.push_back({"no certificate", nullptr, "showed no certificate", "certificate required"});
+  rows.push_back({"wrong trust domain", root.svid("spiffe://other/ns/default/sa/a"),
+                  "outside the trust domain cluster.local", "bad certificate"});
+  rows.push_back({"a URI that is no SPIFFE id",
+                  root.spoilt(this->id_a, [](auto& t) { t.uris = {"https://x"}; }), "SPIFFE id",
+                  "bad certificate"});
+  rows.push_back({"server only", root.spoilt(this->id_a, [](auto& t) { t.client_auth = false; }),
+                  "may not be used", "unsupported certificate"});
+  for (const Wrong& row : rows) {
     SCOPED_TRACE(row.name);
-    this->client_ = {};
-    this->server_ = {};
     this->connect();
-    this->start_server(this->server_context(this->root_.svid(this->id_b)));
-    this->start_client(this->client_context(row.svid), this->expect(this->id_b));
+    this->start(root.svid(this->id_b), row.svid);
     ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over(); }));
     ASSERT_TRUE(this->client_.stream) << this->client_.error->message;
     test::StreamRecorder recorder(std::move(this->client_.stream));
@@ -146,8 +123,6 @@ TYPED_TEST(Handshakes, ServerRefusesAClientWithoutAnAcceptableIdentity) {
     EXPECT_EQ(recorder.data, "");
     EXPECT_EQ(recorder.error->code, Code::refused);
     EXPECT_TEXT(recorder.error->message, row.alert);
-    this->server_plain_ = nullptr;
-    this->client_plain_ = nullptr;
   }
 }
 
@@ -173,10 +148,6 @@ TYPED_TEST(Handshakes, VerifyDnsNameAndIdentityOfAControlPlaneServer) {
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
-    this->client_ = {};
-    this->server_ = {};
-    this->server_plain_ = nullptr;
-    this->client_plain_ = nullptr;
     this->connect();
     this->start_server(Context::server(svid, nullptr, {{}, false}).value());
     ClientOptions options;
@@ -214,9 +185,8 @@ TYPED_TEST(Handshakes, TakeAnIntermediate) {
                               {leaf.to_pem(), intermediate.to_pem(), this->root_.certificate().to_pem()});
   ASSERT_TRUE(svid) << svid.error().message;
   this->connect();
-  this->start_server(this->server_context(*svid));
-  this->start_client(this->client_context(this->root_.svid(this->id_a)), this->expect(this->id_b));
-  ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+  this->start(*svid, this->root_.svid(this->id_a));
+  ASSERT_TRUE(this->both_over());
   EXPECT_TRUE(this->client_.stream) << this->client_.error->message;
 }
 
@@ -229,9 +199,8 @@ TYPED_TEST(Handshakes, RefuseALeafSignedByALeaf) {
                         .value();
   auto svid = make_svid(std::move(leaf_key), {leaf.to_pem(), signer->chain.front().to_pem()}).value();
   this->connect();
-  this->start_server(this->server_context(svid));
-  this->start_client(this->client_context(this->root_.svid(this->id_a)), this->expect(this->id_b));
-  ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+  this->start(svid, this->root_.svid(this->id_a));
+  ASSERT_TRUE(this->both_over());
   ASSERT_TRUE(this->client_.error);
   EXPECT_EQ(this->client_.error->code, Code::refused);
 }
@@ -243,7 +212,7 @@ TYPED_TEST(Handshakes, TakeTheBytesADetectorHasRead) {
   ASSERT_TRUE(this->world_.run_until([&] { return detector.data.size() > 100; }));
   this->server_plain_ = std::move(detector.stream);
   this->start_server(this->server_context(this->root_.svid(this->id_b)), detector.data);
-  ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+  ASSERT_TRUE(this->both_over());
   EXPECT_TRUE(this->client_.stream && this->server_.stream);
 }
 
@@ -280,7 +249,6 @@ TYPED_TEST(Handshakes, RefuseGarbageAndPlainHttp) {
                       {std::string("\x16\x03\x01\x00\x05hello", 10), "TLS"}};
   for (const auto& row : rows) {
     SCOPED_TRACE(printable(row.bytes));
-    this->server_ = {};
     this->connect();
     test::StreamRecorder peer(std::move(this->client_plain_));
     peer.stream->write(row.bytes);
@@ -291,8 +259,6 @@ TYPED_TEST(Handshakes, RefuseGarbageAndPlainHttp) {
     ASSERT_TRUE(this->world_.run_until([&] { return this->server_.over(); }));
     ASSERT_TRUE(this->server_.error);
     EXPECT_TEXT(this->server_.error->message, row.reason);
-    this->server_plain_ = nullptr;
-    this->client_plain_ = nullptr;
   }
 }
 
@@ -309,8 +275,7 @@ TYPED_TEST(Handshakes, SayThatThePeerWentAway) {
 
 TYPED_TEST(Handshakes, DestroyedOnesNeverReport) {
   this->connect();
-  this->start_server(this->server_context(this->root_.svid(this->id_b)));
-  this->start_client(this->client_context(this->root_.svid(this->id_a)), this->expect(this->id_b));
+  this->start();
   this->client_.handshake.reset();
   ASSERT_TRUE(this->world_.run_until([&] { return this->server_.over(); }));
   this->world_.settle();

@@ -66,8 +66,12 @@ class HandshakeTest : public testing::Test {
  protected:
   HandshakeTest() : root_(world_.loop().wall_now()) {}
 
-  // A pair of connected plain streams: client_, server_.
+  // A new pair of connected plain streams; whatever was before is gone.
   void connect() {
+    client_ = {};
+    server_ = {};
+    client_plain_ = nullptr;
+    server_plain_ = nullptr;
     listener_ = world_.loop()
                     .listen(Address::parse("127.0.0.1:0").value(), {},
                             [this](std::unique_ptr<io::Stream> stream) { server_plain_ = std::move(stream); })
@@ -95,6 +99,15 @@ class HandshakeTest : public testing::Test {
         tls::handshake_server(world_.loop(), std::move(server_plain_), std::move(already_read),
                               std::move(context), std::chrono::seconds(5), server_.done());
   }
+  // Both sides, with these certificates, or with good ones.
+  void start(std::shared_ptr<const tls::Svid> server, std::shared_ptr<const tls::Svid> client) {
+    start_server(server_context(std::move(server)));
+    start_client(client_context(std::move(client)), expect(id_b));
+  }
+  void start() { start(root_.svid(id_b), root_.svid(id_a)); }
+  bool both_over() {
+    return world_.run_until([this] { return client_.over() && server_.over(); });
+  }
   static tls::ClientOptions expect(const std::string& id) {
     tls::ClientOptions options;
     options.expected_identity = SpiffeId::parse(id).value();
@@ -105,9 +118,8 @@ class HandshakeTest : public testing::Test {
   // Both ends as they should be; fails the test otherwise.
   void shake_hands() {
     connect();
-    start_server(server_context(root_.svid(id_b)));
-    start_client(client_context(root_.svid(id_a)), expect(id_b));
-    ASSERT_TRUE(world_.run_until([this] { return client_.over() && server_.over(); }));
+    start();
+    ASSERT_TRUE(both_over());
     ASSERT_TRUE(client_.stream) << client_.error->message;
     ASSERT_TRUE(server_.stream) << server_.error->message;
   }

@@ -129,20 +129,16 @@ TEST_F(RealClients, CurlIsAnsweredUnderItsIdentity) {
 
 TEST_F(RealClients, AreRefusedAndToldByAlert) {
   const TestRoot foreign(root_.now());
-  const auto leaf = [&](auto&& spoil) {
-    auto tmpl = root_.leaf("spiffe://cluster.local/ns/default/sa/a");
-    spoil(tmpl);
-    return root_.sign(tmpl);
-  };
+  const std::string id = "spiffe://cluster.local/ns/default/sa/a";
   struct Row {
     const char* name;
     std::shared_ptr<const Svid> svid;
     const char* reason;
     const char* alert;
   };
+  const auto leaf = [&](auto spoil) { return root_.spoilt(id, spoil); };
   const Row rows[] = {
-      {"foreign", foreign.svid("spiffe://cluster.local/ns/default/sa/a"), "no trust root signed",
-       "unknown ca"},
+      {"foreign", foreign.svid(id), "no trust root signed", "unknown ca"},
       {"expired", leaf([&](auto& t) { t.not_after = root_.now() - 1s; }), "expired at", "expired"},
       {"a CA as leaf", leaf([&](auto& t) { t.is_ca = true; }), "is it a CA certificate", "illegal parameter"},
       {"no identity", leaf([&](auto& t) {

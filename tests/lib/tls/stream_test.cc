@@ -68,9 +68,8 @@ TYPED_TEST(Streams, EndOneDirectionAndGoOnInTheOther) {
 TYPED_TEST(Streams, TakeAFinWithoutCloseNotifyForATruncation) {
   this->connect();
   io::Stream* raw = this->client_plain_.get();
-  this->start_server(this->server_context(this->root_.svid(this->id_b)));
-  this->start_client(this->client_context(this->root_.svid(this->id_a)), this->expect(this->id_b));
-  ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+  this->start();
+  ASSERT_TRUE(this->both_over());
   this->b_.take(std::move(this->server_.stream));
   this->client_.stream->write("half of");
   raw->end();
@@ -84,9 +83,8 @@ TYPED_TEST(Streams, TakeAFinWithoutCloseNotifyForATruncation) {
 TYPED_TEST(Streams, FailOnBytesThatWereTamperedWith) {
   this->connect();
   io::Stream* raw = this->client_plain_.get();
-  this->start_server(this->server_context(this->root_.svid(this->id_b)));
-  this->start_client(this->client_context(this->root_.svid(this->id_a)), this->expect(this->id_b));
-  ASSERT_TRUE(this->world_.run_until([&] { return this->client_.over() && this->server_.over(); }));
+  this->start();
+  ASSERT_TRUE(this->both_over());
   this->b_.take(std::move(this->server_.stream));
   raw->write(std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
   ASSERT_TRUE(this->world_.run_until([&] { return this->b_.over(); }));

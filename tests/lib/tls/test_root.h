@@ -21,6 +21,13 @@ class TestRoot {
   // Signs `tmpl` for a new key. The id in the result is a valid one, whatever the certificate says.
   std::shared_ptr<const tls::Svid> sign(const tls::CertificateTemplate& tmpl) const;
   std::shared_ptr<const tls::Svid> svid(const std::string& id) const { return sign(leaf(id)); }
+  // Of a leaf that `spoil` was let loose on: a function of its template.
+  template <class Spoil>
+  std::shared_ptr<const tls::Svid> spoilt(const std::string& id, Spoil spoil) const {
+    tls::CertificateTemplate tmpl = leaf(id);
+    spoil(tmpl);
+    return sign(tmpl);
+  }
   std::shared_ptr<const tls::TrustBundle> bundle(const std::string& trust_domain = "cluster.local") const;
 
   const tls::Certificate& certificate() const { return certificate_; }
