@@ -2,22 +2,17 @@
 // contract).
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 
-#include "codec/http1.h"
-#include "codec/http1_serializer.h"
 #include "http/client_connection.h"
-#include "http/http1_deadline.h"
+#include "http/http1_connection.h"
 
 namespace weft::http {
 
-class Http1ClientConnection final : public ClientConnection,
-                                    private ClientExchange,
-                                    private io::StreamHandler {
+class Http1ClientConnection final : public ClientConnection, private ClientExchange, private Http1Connection {
  public:
   Http1ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, ClientConnectionHandler& handler,
                         const ClientOptions& options);
@@ -31,78 +26,46 @@ class Http1ClientConnection final : public ClientConnection,
   io::Stream& stream() override { return *stream_; }
 
  private:
-  enum class Phase : std::uint8_t { idle, exchange, closing, closed };
-  enum class Request : std::uint8_t {
-    length,
-    chunked,
-    held,  // CONNECT or Upgrade: nothing is sent before the answer
-    tunnel,
-    complete,
-  };
-  enum class Response : std::uint8_t { message, tunnel, complete };
-
-  void send_body(std::string_view bytes) override;
-  void send_end(const codec::Headers& trailers) override;
+  void send_body(std::string_view bytes) override { write_body(bytes); }
+  void send_end(const codec::Headers& trailers) override { write_end(trailers); }
   void cancel() override;
   void pause_body() override { paused_ = true; }
-  void resume_body() override;
-  bool writable() const override { return request_ != Request::held && stream_->writable(); }
+  void resume_body() override { unpause(); }
+  bool writable() const override { return outgoing_ != Outgoing::held && stream_->writable(); }
 
   void stream_data(std::string_view bytes) override;
-  void stream_end() override;
-  void stream_drained() override;
   void stream_failed(const Error& error) override;
+
+  void head_arrived() override;
+  void body_arrived(std::string_view bytes) override { exchange_->response_body(bytes); }
+  void message_ended(const codec::Headers& trailers) override { exchange_->response_end(trailers); }
+  void malformed(const codec::Http1Error& error) override;
+  void reading_stopped(std::string_view rest) override;
+  void peer_ended_in_order() override;
+  void write(std::string_view bytes) override;
+  void outgoing_drained() override;
+  Error length_mismatch(std::string_view how) const override;
+  bool exchange_complete() const override;
+  void finish() override;
+  void close_if_over() override;
+  void abort_exchange() override;
+  void tell_closed(const Error* error) override { owner_.connection_closed(error); }
+  void touch() override;
+  void deadline_reached() override;
 
   void refuse_request();
   bool frame_request(const codec::RequestHead& head, bool end, codec::Http1Write& write);
-  void write(std::string_view bytes);
   bool nothing_left_us() const;
-  bool can_read() const;
-  void read(std::string_view bytes);
-  void read_pending();
-  void read_later();
-  void response_begins();
   void open_tunnel(codec::ResponseHead&& head);
-  void response_ends();
-  void peer_ended_in_order();
-  void finish_if_complete();
-  void finish();
-  void end_stream();
-  void close_if_sent();
-  void deadline_reached();
-  void fail(const Error& error);
-  void die();
-  void closed(const Error* error);
-  void touch();
 
-  io::Loop& loop_;
-  std::unique_ptr<io::Stream> stream_;
   ClientConnectionHandler& owner_;
   ClientOptions options_;
-  codec::Http1Parser parser_{codec::Http1Parser::Role::response};
   ClientExchangeHandler* exchange_ = nullptr;
-  std::string input_;  // read, and not taken yet; the stream is paused while there is some
-  std::uint64_t request_remaining_ = 0;
   std::size_t queued_ = 0;  // as long as nothing of this request has left
   bool left_ = false;       // some of this request may have been handed to the kernel
   std::optional<Duration> keep_alive_timeout_;
-  Error failure_;
-  Phase phase_ = Phase::idle;
-  Request request_ = Request::complete;
-  Response response_ = Response::complete;
-  bool connect_ = false;
   bool response_was_tunnel_ = false;
-  bool ended_ = false;     // end() was called
-  bool end_sent_ = false;  // and has left
   bool reusable_ = true;
-  bool draining_ = false;
-  bool paused_ = false;
-  bool peer_ended_ = false;
-  bool read_scheduled_ = false;
-  bool finish_scheduled_ = false;
-  bool failing_ = false;
-  Deadline deadline_;
-  Anchor anchor_;
 };
 
 }  // namespace weft::http

@@ -2,21 +2,16 @@
 // contract).
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "codec/http1.h"
-#include "codec/http1_serializer.h"
-#include "http/http1_deadline.h"
+#include "http/http1_connection.h"
 #include "http/server_connection.h"
 
 namespace weft::http {
 
-class Http1ServerConnection final : public ServerConnection,
-                                    private ServerExchange,
-                                    private io::StreamHandler {
+class Http1ServerConnection final : public ServerConnection, private ServerExchange, private Http1Connection {
  public:
   Http1ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, ServerConnectionHandler& handler,
                         const ServerOptions& options, std::string already_read);
@@ -27,86 +22,50 @@ class Http1ServerConnection final : public ServerConnection,
   io::Stream& stream() override { return *stream_; }
 
  private:
-  enum class Phase : std::uint8_t {
-    idle,      // waits for a request head, or has a part of it
-    exchange,  // from the head to exchange_finished or exchange_aborted
-    closing,   // our last byte is written; waits for the peer's
-    closed,
-  };
-  enum class Request : std::uint8_t {
-    body,
-    held,  // CONNECT or Upgrade: what follows depends on the answer
-    tunnel,
-    complete,
-  };
-  enum class Response : std::uint8_t { waiting, length, chunked, until_close, no_body, tunnel, complete };
-
   void send_head(const codec::ResponseHead& head, bool end) override;
-  void send_body(std::string_view bytes) override;
-  void send_end(const codec::Headers& trailers) override;
+  void send_body(std::string_view bytes) override { write_body(bytes); }
+  void send_end(const codec::Headers& trailers) override { write_end(trailers); }
   void reset(const Error& why) override { fail(why); }
   void pause_body() override { paused_ = true; }
-  void resume_body() override;
+  void resume_body() override { unpause(); }
   bool writable() const override { return stream_->writable(); }
   void close_after() override;
 
-  void stream_data(std::string_view bytes) override;
-  void stream_end() override;
-  void stream_drained() override;
   void stream_failed(const Error& error) override;
 
-  bool can_read() const;
-  void read(std::string_view bytes);
-  void read_pending();
-  void read_later();
-  void request_begins();
-  void request_ends();
-  void peer_ended_in_order();
+  void head_arrived() override;
+  void body_arrived(std::string_view bytes) override { exchange_->request_body(bytes); }
+  void message_ended(const codec::Headers& trailers) override { exchange_->request_end(trailers); }
+  void malformed(const codec::Http1Error& error) override { refuse(error); }
+  bool can_read() const override;
+  void reading_stopped(std::string_view rest) override;
+  void peer_ended_in_order() override;
+  void outgoing_drained() override;
+  Error length_mismatch(std::string_view how) const override;
+  bool exchange_complete() const override;
+  void finish() override;
+  void close_if_over() override;
+  void abort_exchange() override;
+  void tell_closed(const Error* error) override { owner_.connection_closed(error); }
+  void touch() override;
+  void deadline_reached() override;
+
   void send_interim(const codec::ResponseHead& head);
   bool frame_response(const codec::ResponseHead& head, bool end, codec::Http1Write& write);
   void release_held_request(bool tunnel);
-  void finish_if_complete();
-  void finish();
   void next_request();
   void refuse(const codec::Http1Error& error);
   void begin_closing();
-  void end_stream();
-  void close_when_over();
-  void fail(const Error& error);
-  void die();
-  void closed(const Error* error);
-  void touch();
-  void deadline_reached();
 
-  io::Loop& loop_;
-  std::unique_ptr<io::Stream> stream_;
   ServerConnectionHandler& owner_;
   ServerOptions options_;
-  codec::Http1Parser parser_{codec::Http1Parser::Role::request};
   ServerExchangeHandler* exchange_ = nullptr;
-  std::string input_;  // read, and not taken yet; the stream is paused while there is some
   std::string output_;
-  std::uint64_t response_remaining_ = 0;
-  Error failure_;
-  Phase phase_ = Phase::idle;
-  Request request_ = Request::complete;
-  Response response_ = Response::complete;
   bool http10_ = false;
   bool head_request_ = false;
-  bool connect_ = false;
   bool upgrade_ = false;
   bool last_ = false;  // no request is read behind this one
-  bool draining_ = false;
-  bool paused_ = false;
-  bool peer_ended_ = false;
-  bool ended_ = false;     // end() was called
-  bool end_sent_ = false;  // and has left
   bool head_timer_ = false;
-  bool read_scheduled_ = false;
-  bool finish_scheduled_ = false;
-  bool failing_ = false;
-  Deadline deadline_;
-  Anchor anchor_;
 };
 
 }  // namespace weft::http

@@ -40,13 +40,77 @@ inline codec::RequestHead request(std::string method, std::string target,
   return head;
 }
 
-// Serves one connection. `at(event)` is called at every callback, by name, and may do anything.
-class ServerSide final : public ServerConnectionHandler, public ServerExchangeHandler {
+// What both sides write down of their connection and its exchanges. `on(event)` is called at every callback,
+// by name, and may do anything.
+template <class Connection, class Exchange, class Options>
+struct Side {
+  explicit Side(io::Loop& its_loop) : loop(its_loop) {}
+
+  void at(std::string_view event) {
+    if (on) on(event);
+  }
+  void body_came(std::string_view bytes) {
+    EXPECT_TRUE(open);
+    body += bytes;
+    at("body");
+  }
+  void ended(const codec::Headers& its_trailers) {
+    EXPECT_TRUE(open);
+    trailers = its_trailers;
+    ++ends;
+    at("end");
+  }
+  void drained() {
+    EXPECT_TRUE(open);
+    ++drains;
+    at("drained");
+  }
+  void finished() {
+    EXPECT_TRUE(std::exchange(open, false));
+    ++finishes;
+    at("finished");
+  }
+  void aborted(const Error& error) {
+    EXPECT_TRUE(std::exchange(open, false));
+    ++aborts;
+    abort_error = error;
+    at("aborted");
+  }
+  void closed(const Error* error) {
+    EXPECT_FALSE(open) << "an exchange outlived its connection";
+    ++closes;
+    if (error != nullptr) close_error = *error;
+    at("closed");
+    if (connection != nullptr) loop.delete_later(std::move(connection));
+  }
+
+  io::Loop& loop;
+  Options options;
+  std::unique_ptr<Connection> connection;
+  Exchange* exchange = nullptr;
+  codec::Headers trailers;
+  std::string body;
+  std::function<void(std::string_view event)> on;
+  int ends = 0, drains = 0, finishes = 0, aborts = 0, closes = 0;
+  bool no_body = false, open = false;
+  std::optional<Error> abort_error, close_error;
+};
+
+// Serves one connection.
+class ServerSide final : public Side<ServerConnection, ServerExchange, ServerOptions>,
+                         public ServerConnectionHandler,
+                         public ServerExchangeHandler {
  public:
-  explicit ServerSide(io::Loop& loop) : loop_(loop) {}
+  using Side::Side;
   void take(std::unique_ptr<io::Stream> stream, std::string already_read = {}) {
     connection =
-        make_http1_server_connection(loop_, std::move(stream), *this, options, std::move(already_read));
+        make_http1_server_connection(loop, std::move(stream), *this, options, std::move(already_read));
+  }
+  void reply(int status, std::string_view text) {
+    exchange->send_head(response(status, {{"Content-Length", std::to_string(text.size())}}), text.empty());
+    if (text.empty()) return;
+    exchange->send_body(text);
+    exchange->send_end({});
   }
 
   ServerExchangeHandler& request_begins(ServerExchange& begun, codec::RequestHead&& its_head,
@@ -59,73 +123,24 @@ class ServerSide final : public ServerConnectionHandler, public ServerExchangeHa
     at("begins");
     return *this;
   }
-  void request_body(std::string_view bytes) override {
-    EXPECT_TRUE(open);
-    body += bytes;
-    at("body");
-  }
-  void request_end(const codec::Headers& its_trailers) override {
-    EXPECT_TRUE(open);
-    trailers = its_trailers;
-    ++ends;
-    at("end");
-  }
-  void response_drained() override {
-    EXPECT_TRUE(open);
-    ++drains;
-    at("drained");
-  }
-  void exchange_finished() override {
-    EXPECT_TRUE(std::exchange(open, false));
-    ++finishes;
-    at("finished");
-  }
-  void exchange_aborted(const Error& error) override {
-    EXPECT_TRUE(std::exchange(open, false));
-    ++aborts;
-    abort_error = error;
-    at("aborted");
-  }
-  void connection_closed(const Error* error) override {
-    EXPECT_FALSE(open) << "an exchange outlived its connection";
-    ++closes;
-    if (error != nullptr) close_error = *error;
-    if (!at("closed")) return;
-    loop_.delete_later(std::move(connection));
-  }
-  void reply(int status, std::string_view text) {
-    exchange->send_head(response(status, {{"Content-Length", std::to_string(text.size())}}), text.empty());
-    if (text.empty()) return;
-    exchange->send_body(text);
-    exchange->send_end({});
-  }
+  void request_body(std::string_view bytes) override { body_came(bytes); }
+  void request_end(const codec::Headers& its_trailers) override { ended(its_trailers); }
+  void response_drained() override { drained(); }
+  void exchange_finished() override { finished(); }
+  void exchange_aborted(const Error& error) override { aborted(error); }
+  void connection_closed(const Error* error) override { closed(error); }
 
-  ServerOptions options;
-  std::unique_ptr<ServerConnection> connection;
-  ServerExchange* exchange = nullptr;
   codec::RequestHead head;
-  codec::Headers trailers;
-  std::string body;
-  std::function<void(std::string_view event)> on;
-  int begins = 0, ends = 0, drains = 0, finishes = 0, aborts = 0, closes = 0;
-  bool no_body = false, open = false;
-  std::optional<Error> abort_error, close_error;
-
- private:
-  // False where the connection is gone afterwards.
-  bool at(std::string_view event) {
-    if (on) on(event);
-    return connection != nullptr;
-  }
-
-  io::Loop& loop_;
+  int begins = 0;
 };
 
-class ClientSide final : public ClientConnectionHandler, public ClientExchangeHandler {
+class ClientSide final : public Side<ClientConnection, ClientExchange, ClientOptions>,
+                         public ClientConnectionHandler,
+                         public ClientExchangeHandler {
  public:
-  explicit ClientSide(io::Loop& loop) : loop_(loop) {}
+  using Side::Side;
   void take(std::unique_ptr<io::Stream> stream) {
-    connection = make_http1_client_connection(loop_, std::move(stream), *this, options);
+    connection = make_http1_client_connection(loop, std::move(stream), *this, options);
   }
   void send(const codec::RequestHead& its_head, bool end) {
     open = true;
@@ -145,65 +160,24 @@ class ClientSide final : public ClientConnectionHandler, public ClientExchangeHa
     }
     at("head");
   }
-  void response_body(std::string_view bytes) override {
-    EXPECT_TRUE(open);
-    body += bytes;
-    at("body");
-  }
-  void response_end(const codec::Headers& its_trailers) override {
-    EXPECT_TRUE(open);
-    trailers = its_trailers;
-    ++ends;
-    at("end");
-  }
-  void request_drained() override {
-    EXPECT_TRUE(open);
-    ++drains;
-    at("drained");
-  }
-  void exchange_finished() override {
-    EXPECT_TRUE(std::exchange(open, false));
-    ++finishes;
-    at("finished");
-  }
+  void response_body(std::string_view bytes) override { body_came(bytes); }
+  void response_end(const codec::Headers& its_trailers) override { ended(its_trailers); }
+  void request_drained() override { drained(); }
+  void exchange_finished() override { finished(); }
   void exchange_aborted(const Error& error, Delivery its_delivery) override {
-    EXPECT_TRUE(std::exchange(open, false));
-    ++aborts;
-    abort_error = error;
     delivery = its_delivery;
-    at("aborted");
+    aborted(error);
   }
   void connection_available() override {
     ++availables;
     at("available");
   }
-  void connection_closed(const Error* error) override {
-    EXPECT_FALSE(open) << "an exchange outlived its connection";
-    ++closes;
-    if (error != nullptr) close_error = *error;
-    at("closed");
-    if (connection != nullptr) loop_.delete_later(std::move(connection));
-  }
+  void connection_closed(const Error* error) override { closed(error); }
 
-  ClientOptions options;
-  std::unique_ptr<ClientConnection> connection;
-  ClientExchange* exchange = nullptr;
   codec::ResponseHead head;
-  codec::Headers trailers;
-  std::string body;
   std::vector<int> interim;
-  std::function<void(std::string_view event)> on;
-  int heads = 0, ends = 0, drains = 0, finishes = 0, aborts = 0, availables = 0, closes = 0;
-  bool no_body = false, open = false;
-  std::optional<Error> abort_error, close_error;
+  int heads = 0, availables = 0;
   std::optional<Delivery> delivery;
-
- private:
-  void at(std::string_view event) {
-    if (on) on(event);
-  }
-
-  io::Loop& loop_;
 };
 
 class Http1Suite : public test::LoopSuite {

@@ -24,34 +24,16 @@ struct Counts {
   std::size_t large_bytes = 300000;  // of one body in four
 };
 
-// Request N asks for N's pattern and sends N's pattern; `shape` decides how.
-class RoughClient final : public ClientConnectionHandler, public ClientExchangeHandler {
- public:
-  RoughClient(io::Loop& loop, Random& random, Counts& counts, std::unique_ptr<io::Stream> stream)
-      : loop_(loop), random_(random), counts_(counts) {
-    connection_ = make_http1_client_connection(loop, std::move(stream), *this, {});
-    next();
-  }
-  bool over() const { return connection_ == nullptr; }
+// What both sides do: send a body in pieces of any size, and now and then take no more for a moment.
+template <class Exchange>
+class RoughSide {
+ protected:
+  RoughSide(io::Loop& loop, Random& random, Counts& counts) : loop_(loop), random_(random), counts_(counts) {}
 
- private:
-  void next() {
-    if (++number_ > 20 || !connection_->available()) return connection_->drain();
+  void draw_body() {
     to_send_ =
         pattern(number_, random_.below(4) == 0 ? random_.below(counts_.large_bytes) : random_.below(200));
-    codec::RequestHead head = request(random_.below(5) == 0 ? "HEAD" : "POST", str_cat("/", number_));
-    const bool empty = to_send_.empty() || random_.below(4) == 0;
-    if (empty) to_send_.clear();
-    if (random_.below(2) == 0) head.headers.add("Content-Length", std::to_string(to_send_.size()));
-    head.headers.add("X-Bytes", std::to_string(to_send_.size()));
-    is_head_ = head.method == "HEAD";
     sent_ = 0;
-    body_.clear();
-    expected_.clear();
-    refused_ = false;
-    ending_ = empty;
-    exchange_ = &connection_->request(head, empty, *this);
-    if (!empty) push();
   }
   void push() {
     while (exchange_ != nullptr && !ending_ && exchange_->writable()) {
@@ -63,13 +45,7 @@ class RoughClient final : public ClientConnectionHandler, public ClientExchangeH
       exchange_->send_end({});
     }
   }
-  void response_head(codec::ResponseHead&& head, bool) override {
-    if (head.status == 103) return;
-    refused_ = head.status == 400;  // the network cut the request short
-    if (refused_ || is_head_) return;
-    expected_ = pattern(number_, parse_number<std::size_t>(*head.headers.get("x-bytes")).value());
-  }
-  void response_body(std::string_view bytes) override {
+  void take(std::string_view bytes) {
     body_ += bytes;
     if (random_.below(8) != 0) return;
     exchange_->pause_body();
@@ -77,6 +53,54 @@ class RoughClient final : public ClientConnectionHandler, public ClientExchangeH
       if (exchange_ != nullptr) exchange_->resume_body();
     }));
   }
+
+  io::Loop& loop_;
+  Random& random_;
+  Counts& counts_;
+  Exchange* exchange_ = nullptr;
+  std::uint64_t number_ = 0;
+  std::string to_send_, body_, expected_;
+  std::size_t sent_ = 0;
+  bool ending_ = false;
+  Anchor anchor_;
+};
+
+// Request N asks for N's pattern and sends N's pattern; chance decides how.
+class RoughClient final : public ClientConnectionHandler,
+                          public ClientExchangeHandler,
+                          private RoughSide<ClientExchange> {
+ public:
+  RoughClient(io::Loop& loop, Random& random, Counts& counts, std::unique_ptr<io::Stream> stream)
+      : RoughSide(loop, random, counts) {
+    connection_ = make_http1_client_connection(loop, std::move(stream), *this, {});
+    next();
+  }
+  bool over() const { return connection_ == nullptr; }
+
+ private:
+  void next() {
+    if (++number_ > 20 || !connection_->available()) return connection_->drain();
+    draw_body();
+    codec::RequestHead head = request(random_.below(5) == 0 ? "HEAD" : "POST", str_cat("/", number_));
+    const bool empty = to_send_.empty() || random_.below(4) == 0;
+    if (empty) to_send_.clear();
+    if (random_.below(2) == 0) head.headers.add("Content-Length", std::to_string(to_send_.size()));
+    head.headers.add("X-Bytes", std::to_string(to_send_.size()));
+    is_head_ = head.method == "HEAD";
+    body_.clear();
+    expected_.clear();
+    refused_ = false;
+    ending_ = empty;
+    exchange_ = &connection_->request(head, empty, *this);
+    if (!empty) push();
+  }
+  void response_head(codec::ResponseHead&& head, bool) override {
+    if (head.status == 103) return;
+    refused_ = head.status == 400;  // the network cut the request short
+    if (refused_ || is_head_) return;
+    expected_ = pattern(number_, parse_number<std::size_t>(*head.headers.get("x-bytes")).value());
+  }
+  void response_body(std::string_view bytes) override { take(bytes); }
   void response_end(const codec::Headers&) override {}
   void request_drained() override { push(); }
   void exchange_finished() override {
@@ -94,22 +118,16 @@ class RoughClient final : public ClientConnectionHandler, public ClientExchangeH
     loop_.delete_later(std::move(connection_));
   }
 
-  io::Loop& loop_;
-  Random& random_;
-  Counts& counts_;
   std::unique_ptr<ClientConnection> connection_;
-  ClientExchange* exchange_ = nullptr;
-  std::uint64_t number_ = 0;
-  std::string to_send_, body_, expected_;
-  std::size_t sent_ = 0;
-  bool ending_ = false, is_head_ = false, refused_ = false;
-  Anchor anchor_;
+  bool is_head_ = false, refused_ = false;
 };
 
-class RoughServer final : public ServerConnectionHandler, public ServerExchangeHandler {
+class RoughServer final : public ServerConnectionHandler,
+                          public ServerExchangeHandler,
+                          private RoughSide<ServerExchange> {
  public:
   RoughServer(io::Loop& loop, Random& random, Counts& counts, std::unique_ptr<io::Stream> stream)
-      : loop_(loop), random_(random), counts_(counts) {
+      : RoughSide(loop, random, counts) {
     connection_ = make_http1_server_connection(loop, std::move(stream), *this, {}, "");
   }
   bool over() const { return connection_ == nullptr; }
@@ -127,9 +145,7 @@ class RoughServer final : public ServerConnectionHandler, public ServerExchangeH
     return *this;
   }
   void respond() {
-    to_send_ =
-        pattern(number_, random_.below(4) == 0 ? random_.below(counts_.large_bytes) : random_.below(200));
-    sent_ = 0;
+    draw_body();
     codec::ResponseHead head = response(200, {{"X-Bytes", std::to_string(to_send_.size())}});
     if (random_.below(2) == 0) head.headers.add("Content-Length", std::to_string(to_send_.size()));
     if (random_.below(16) == 0) exchange_->close_after();
@@ -137,24 +153,7 @@ class RoughServer final : public ServerConnectionHandler, public ServerExchangeH
     exchange_->send_head(head, ending_);
     push();
   }
-  void push() {
-    while (exchange_ != nullptr && !ending_ && exchange_->writable()) {
-      const std::string_view piece = std::string_view(to_send_).substr(sent_, 1 + random_.below(50000));
-      exchange_->send_body(piece);
-      sent_ += piece.size();
-      if (sent_ < to_send_.size()) continue;
-      ending_ = true;
-      exchange_->send_end({});
-    }
-  }
-  void request_body(std::string_view bytes) override {
-    body_ += bytes;
-    if (random_.below(8) != 0) return;
-    exchange_->pause_body();
-    loop_.defer(anchor_.guard([this] {
-      if (exchange_ != nullptr) exchange_->resume_body();
-    }));
-  }
+  void request_body(std::string_view bytes) override { take(bytes); }
   void request_end(const codec::Headers&) override { respond(); }
   void response_drained() override { push(); }
   void exchange_finished() override {
@@ -171,16 +170,7 @@ class RoughServer final : public ServerConnectionHandler, public ServerExchangeH
     loop_.delete_later(std::move(connection_));
   }
 
-  io::Loop& loop_;
-  Random& random_;
-  Counts& counts_;
   std::unique_ptr<ServerConnection> connection_;
-  ServerExchange* exchange_ = nullptr;
-  std::uint64_t number_ = 0;
-  std::string to_send_, body_, expected_;
-  std::size_t sent_ = 0;
-  bool ending_ = false;
-  Anchor anchor_;
 };
 
 void run(std::uint64_t seed, const sim::NetworkOptions& options, Counts& client, Counts& server) {
