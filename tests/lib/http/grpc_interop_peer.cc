@@ -1,4 +1,4 @@
-// The weft half of grpc_interop_test.py: `grpc_interop_peer serve` is a server that prints its port,
+// The weft half of tests/e2e/test_grpc_peer.py: `grpc_interop_peer serve` is a server that prints its port,
 // `grpc_interop_peer call PORT` makes calls to a real gRPC server and prints PASS or FAIL for each.
 #include <cstdio>
 #include <string>

@@ -1,4 +1,4 @@
-// GrpcServer and GrpcChannel against each other; grpc_interop_test.py has each of them against real gRPC.
+// GrpcServer and GrpcChannel against each other; tests/e2e/test_grpc_peer.py has each against real gRPC.
 #include "grpc/health/v1/health.pb.h"
 #include "tests/lib/http/grpc_fixture.h"
 
