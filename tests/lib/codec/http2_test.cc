@@ -9,12 +9,14 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "tests/support/http2_frame.h"
 
 namespace weft::codec {
 namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
+using test::raw_frame;
 
 // Writes down what happens, one line an event; bodies are joined up per stream.
 class Recorder final : public Http2Handler {
@@ -329,16 +331,6 @@ TEST(Http2, SaysThatAPeerDoesNotSpeakHttp2) {
 }
 
 // ---- what a hostile peer sends, written frame by frame ----
-
-std::string raw_frame(std::uint8_t type, std::uint8_t flags, StreamId id, std::string_view payload) {
-  std::string out;
-  for (int shift = 16; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(payload.size() >> shift & 0xff));
-  out.push_back(static_cast<char>(type));
-  out.push_back(static_cast<char>(flags));
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(id >> shift & 0xff));
-  return out.append(payload);
-}
 
 constexpr std::uint8_t type_data = 0, type_headers = 1, type_priority = 2, type_rst = 3, type_settings = 4,
                        type_ping = 6, type_continuation = 9;

@@ -1,6 +1,7 @@
 // What a caller that is no good gRPC client gets: clear refusals, and an end of the connection for floods.
 #include "codec/http2.h"
 #include "tests/lib/http/grpc_fixture.h"
+#include "tests/support/http2_frame.h"
 #include "tests/support/stream_recorder.h"
 
 namespace weft::http {
@@ -8,6 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
+using test::raw_frame;
 
 // Speaks HTTP/2 to the server without being a gRPC client.
 class RawClient final : public codec::Http2Handler, private io::StreamHandler {
@@ -80,16 +82,6 @@ std::string framed(std::string_view message) {
   std::string out;
   codec::write_grpc_frame(out, message);
   return out;
-}
-
-std::string raw_frame(std::uint8_t type, std::uint8_t flags, codec::StreamId id, std::string_view payload) {
-  std::string out;
-  for (int shift = 16; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(payload.size() >> shift & 0xff));
-  out.push_back(static_cast<char>(type));
-  out.push_back(static_cast<char>(flags));
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(id >> shift & 0xff));
-  return out.append(payload);
 }
 
 class GrpcHostileTest : public GrpcTest {
