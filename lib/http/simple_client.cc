@@ -34,22 +34,27 @@ class FetchInFlight final : public Fetch, ClientConnectionHandler, ClientExchang
   void response_head(codec::ResponseHead&& head, bool end) override {
     if (head.status < 200) return;
     reply_.head = std::move(head);
+    headed_ = true;
     if (end) finish(std::move(reply_));
   }
   void response_body(std::string_view bytes) override {
-    if (reply_.body.size() + bytes.size() > request_.reply_bytes_max) {
-      return finish(
-          fail(Code::limit, str_cat("the reply is longer than ", request_.reply_bytes_max, " bytes")));
-    }
-    reply_.body.append(bytes);
+    const std::size_t room = request_.reply_bytes_max - reply_.body.size();
+    reply_.body.append(bytes.substr(0, room));
+    if (bytes.size() <= room) return;
+    broke_off({Code::limit, str_cat("the reply is longer than ", request_.reply_bytes_max, " bytes")});
   }
   void response_end(const codec::Headers&) override { finish(std::move(reply_)); }
   void request_drained() override {}
   void exchange_finished() override {}
-  void exchange_aborted(const Error& error, Delivery) override { finish(fail(error)); }
+  void exchange_aborted(const Error& error, Delivery) override { broke_off(error); }
   void connection_available() override {}
   void connection_closed(const Error* error) override {
     finish(fail(error ? *error : Error{Code::closed, "the connection closed before the reply"}));
+  }
+
+  void broke_off(const Error& error) {
+    if (headed_ && request_.body_may_be_cut) return finish(std::move(reply_));
+    finish(fail(error));
   }
 
   void finish(Result<FetchReply> result) {
@@ -63,6 +68,7 @@ class FetchInFlight final : public Fetch, ClientConnectionHandler, ClientExchang
   FetchRequest request_;
   FetchDone done_;
   FetchReply reply_;
+  bool headed_ = false;  // the final head is there
   bool finished_ = false;
   std::unique_ptr<io::Timer> timer_;
   std::unique_ptr<io::Connecting> connecting_;

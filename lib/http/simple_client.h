@@ -21,6 +21,8 @@ struct FetchRequest {
   std::string body;
   Duration timeout = std::chrono::seconds(10);  // all of it, connecting included
   std::size_t reply_bytes_max = 4 * 1024 * 1024;
+  // For who wants the status: a body that is longer, or breaks off, is cut there and is no error.
+  bool body_may_be_cut = false;
 };
 
 // A request under way. Destroying it cancels: `done` will not run.
@@ -38,5 +40,9 @@ using FetchConnect =
 // a broken or too long reply.
 [[nodiscard]] std::unique_ptr<Fetch> fetch(io::Loop& loop, const FetchConnect& connect, FetchRequest request,
                                            FetchDone done);
+
+// The same over HTTP/2, on a stream that is connected and speaks it. REQUIRES: the request has no body.
+[[nodiscard]] std::unique_ptr<Fetch> fetch_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream,
+                                                 FetchRequest request, FetchDone done);
 
 }  // namespace weft::http

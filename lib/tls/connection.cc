@@ -310,8 +310,11 @@ void Connection::end() {
 }
 
 bool Connection::idle_and_open() const {
-  return phase_ == Phase::open && !failure_ && !read_ended_ && !write_ended_ && held_.empty() &&
-         SSL_has_pending(ssl_.get()) == 0 && inner_->idle_and_open();
+  if (phase_ != Phase::open || failure_ || read_ended_ || write_ended_) return false;
+  // What waits for a probe are the session tickets of a server outside the mesh (we send none); its
+  // connection is used at once and once only.
+  if (context_ == nullptr) return true;
+  return held_.empty() && SSL_has_pending(ssl_.get()) == 0 && inner_->idle_and_open();
 }
 
 }  // namespace weft::tls

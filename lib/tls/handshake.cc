@@ -5,7 +5,9 @@
 #include "tls/boring.h"
 #include "tls/connection.h"
 #include "tls/peer_check.h"
+#include "tls/probe_session.h"
 #include "tls/tls_stream.h"
+#include "tls/unverified_probe.h"
 
 namespace weft::tls {
 namespace {
@@ -191,6 +193,22 @@ std::unique_ptr<Handshake> handshake_client(io::Loop& loop, std::unique_ptr<io::
   }
   SSL_set_connect_state(ssl.get());
   handshake->begin(std::move(inner), std::move(context), std::move(ssl), {}, options.timeout);
+  return handshake;
+}
+
+std::unique_ptr<Handshake> handshake_unverified_probe(io::Loop& loop, std::unique_ptr<io::Stream> inner,
+                                                      const UnverifiedProbeOptions& options,
+                                                      HandshakeDone done) {
+  auto handshake =
+      std::make_unique<HandshakeImpl>(loop, PeerExpectation{Purpose::server, {}, {}}, std::move(done));
+  auto session = make_probe_session(options.server_name, options.tls13);
+  if (!session) {
+    handshake->fail_at_once(std::move(inner), session.error());
+  } else if (!offer_alpn(session->get(), options.alpn)) {
+    handshake->fail_at_once(std::move(inner), Error{Code::invalid, "TLS probe: no such ALPN name"});
+  } else {
+    handshake->begin(std::move(inner), nullptr, *std::move(session), {}, options.timeout);
+  }
   return handshake;
 }
 
