@@ -150,8 +150,8 @@ def test_what_is_not_committed_is_chosen(checkout):
 def test_what_was_deleted_is_not_chosen(checkout):
     checkout.commit("ca/new.cc")
     checkout.git("rm", "-q", "ca/old.cc")
-    (checkout.root / "ca/new.cc").unlink()
-    assert choose(checkout.root, {}).files == []
+    (checkout.root / "lib/base/old.cc").unlink()
+    assert choose(checkout.root, {}).files == ["ca/new.cc"]
 
 
 def test_a_header_counts_through_its_source(checkout):
@@ -168,7 +168,7 @@ def test_a_header_without_a_source_counts_through_the_first_that_includes_it(che
 @pytest.mark.parametrize("upstream", ["origin/main", "origin/HEAD"])
 def test_a_branch_is_compared_with_where_it_left_the_upstream(checkout, upstream):
     checkout.git("checkout", "-q", "-b", "upstream")
-    checkout.commit("ca/of_upstream.cc")
+    checkout.commit("ca/old.cc", text="int upstream;\n")
     checkout.git("update-ref", f"refs/remotes/{upstream}", "HEAD")
     checkout.git("checkout", "-q", "main")
     checkout.commit("ca/first.cc")
