@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import clang_tidy
 from clang_tidy import FILES_MAX, ClangTidy, choose
 from conftest import NOTE, ROOT
 
@@ -90,6 +91,13 @@ def test_nothing_is_found_in_harmless_code_and_in_flags_of_another_compiler(plan
 def test_a_file_that_nothing_compiles_is_a_finding(planted, tmp_path):
     planted({"lib/fine.cc": HARMLESS})
     assert "no target compiles it" in ClangTidy(tmp_path).findings(tmp_path / "lib/new.cc")
+
+
+def test_a_run_that_does_not_end_is_a_finding(planted, monkeypatch):
+    monkeypatch.setattr(clang_tidy, "CPU_SECONDS_MAX", 1)
+    slow = "constexpr int f(int n) { return n < 2 ? n : f(n - 1) + f(n - 2); }\n"
+    asserts = "".join(f"static_assert(f(26) > {number});\n" for number in range(50))
+    assert "processor time" in planted({"lib/slow.cc": slow + asserts})
 
 
 @pytest.mark.parametrize("config", [".clang-tidy"])
