@@ -65,15 +65,10 @@ def total(name, operations):
     return int(found.group(1))
 
 
-def count(name, expected):
-    """Instructions of one operation, which took `expected` as many last time."""
-    operations = min(max(RUN // expected, 10), 5000)
-
-    def once():
-        return round((total(name, 2 * operations) - total(name, operations)) / operations)
-    found = once()
-    # Once in many runs the heap comes to lie otherwise, which costs a few percent: what moved has to move twice.
-    return found if abs(found - expected) <= expected / 100 else min(found, once())
+def count(name, about):
+    """Instructions of one operation, which takes `about` as many."""
+    operations = min(max(RUN // about, 10), 5000)
+    return round((total(name, 2 * operations) - total(name, operations)) / operations)
 
 
 def measure(names=None):
