@@ -1,6 +1,6 @@
 # Set-up that every entry script shares: packages and builds. Sourced, not run.
 #   weft_root               the checkout
-#   weft_install_packages   installs what is missing (Debian 12, as root); quiet and quick when nothing is
+#   weft_install_packages [test|bench]   installs what is missing (Debian 12, as root); quiet and quick when nothing is
 #   weft_build DIR [TARGET…] [-- MESON_OPTION…]   configures once and builds
 # Progress: a line for each step; with a terminal, a spinner while it runs. Output of a step goes to a log that is
 # shown only when the step fails.
@@ -16,6 +16,11 @@ weft_build_packages=(
 weft_test_packages=(
   python3-pytest python3-grpcio nghttp2-client openssl jq netcat-openbsd
   clang-16 libclang-rt-16-dev clang-tidy-16 clang-format-16 git)
+
+# The bench's peers and tools, which nobody else needs.
+weft_bench_packages=(
+  haproxy nginx-light libnginx-mod-stream wrk linux-perf strace valgrind libbenchmark-dev python3-venv openssl git
+  python3-grpcio python3-pytest)
 
 _weft_step() {  # _weft_step TITLE COMMAND…
   local title=$1 log status=0 started=$SECONDS
@@ -50,9 +55,20 @@ _weft_missing() {
   done
 }
 
-weft_install_packages() {  # weft_install_packages [test]
+# Installs without letting packages start their servers: the bench wants nginx' program, not its port 80.
+_weft_install_quietly() {
+  local policy=/usr/sbin/policy-rc.d status=0
+  [ -e "$policy" ] && policy=
+  [ -z "$policy" ] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; }
+  apt-get install -q -y --no-install-recommends "$@" || status=$?
+  [ -z "$policy" ] || rm -f "$policy"
+  return "$status"
+}
+
+weft_install_packages() {  # weft_install_packages [test|bench]
   local wanted=("${weft_build_packages[@]}") missing
   [ "${1:-}" = test ] && wanted+=("${weft_test_packages[@]}")
+  [ "${1:-}" = bench ] && wanted+=("${weft_bench_packages[@]}")
   # shellcheck disable=SC2207  # names of packages hold no blanks
   missing=($(_weft_missing "${wanted[@]}"))
   [ "${#missing[@]}" -gt 0 ] || return 0
@@ -62,7 +78,7 @@ weft_install_packages() {  # weft_install_packages [test]
   fi
   export DEBIAN_FRONTEND=noninteractive
   _weft_step "reading the package lists" apt-get update -q &&
-    _weft_step "installing ${#missing[@]} packages: ${missing[*]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+    _weft_step "installing ${#missing[@]} packages: ${missing[*]}" _weft_install_quietly "${missing[@]}"
 }
 
 weft_build() {

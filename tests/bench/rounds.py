@@ -1,0 +1,108 @@
+"""The measuring itself, inside its own namespaces: interleaved rounds over all workloads and targets, then what is measured once.
+
+Called by main.py as `rounds.py CONFIG`; leaves raw.json in the out folder, written anew after every round.
+"""
+import json
+import pathlib
+import signal
+import sys
+import time
+
+import once
+from peers import PEERS, Floor, Nothing
+from weft_pair import Weft
+from workloads import WORKLOADS
+from world import Unavailable, World
+
+TARGETS = (Weft, *PEERS, Floor, Nothing)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def rotated(items, by):
+    """So that nobody always comes after the same neighbour."""
+    by %= max(len(items), 1)
+    return items[by:] + items[:by]
+
+
+class Rounds:
+    def __init__(self, world, config):
+        self.world = world
+        self.config = config
+        self.quick = config["quick"]
+        self.workloads = [w for w in WORKLOADS if (w.quick_seconds if self.quick else w.seconds)
+                          and (not config["workloads"] or w.name in config["workloads"])]
+        self.cells = []
+        self.once = {}
+
+    def run(self):
+        for number in range(self.config["rounds"]):
+            begun = time.monotonic()
+            if number > 0:
+                for target in self.world.running.values():
+                    self.revive(target)
+            for workload in self.workloads:
+                for target in rotated(list(self.world.running.values()), number):
+                    self.cell(number, workload, target)
+            self.write()
+            say(f"round {number + 1} of {self.config['rounds']} took {time.monotonic() - begun:.0f} s")
+        for target in self.world.running.values():
+            if target.name != "none":
+                self.once[target.name] = once.figures(self.world, target)
+        self.write()
+
+    def revive(self, target):
+        try:
+            self.world.restart(target)
+        except (OSError, RuntimeError) as error:
+            say(f"{target.name} does not start again: {error}")
+
+    def cell(self, number, workload, target):
+        """One run of one workload through one target. What goes wrong is the cell's result, with the reason."""
+        cell = {"round": number, "workload": workload.name, "target": target.name}
+        begun = time.monotonic()
+        if workload.service not in target.can:
+            cell["not_applicable"] = target.why_not[workload.service]
+        else:
+            try:
+                if workload.fresh:
+                    self.world.restart(target)
+                target.enter()
+                cell["figures"] = workload.measure(self.world, target, workload, workload.quick_seconds if self.quick else workload.seconds)
+                self.world.remember(workload, target, cell["figures"])
+            except Unavailable as reason:
+                cell["not_applicable"] = str(reason)
+            except (OSError, ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
+                cell["failed"] = "; ".join(filter(None, (f"{type(error).__name__}: {error}" if not isinstance(error, RuntimeError) else str(error),
+                                                         target.dead())))
+                say(f"FAILED {workload.name} {target.name}: {cell['failed']}")
+                self.revive(target)
+        cell["took_s"] = round(time.monotonic() - begun, 3)
+        self.cells.append(cell)
+
+    def write(self):
+        raw = {"cells": self.cells, "starts": self.world.starts, "once": self.once, "missing": self.world.missing,
+               "idle_connections": self.world.idle_connections, "descriptors": self.world.descriptors,
+               "workloads": [{"name": w.name, "reason": w.reason, "seconds": w.quick_seconds if self.quick else w.seconds} for w in self.workloads]}
+        (pathlib.Path(self.config["out"]) / "raw.json").write_text(json.dumps(raw, indent=1))
+
+
+def main():
+    # The first process of a namespace has no default handlers: without these a SIGTERM would not reach it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
+    config = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    with World(config) as world:
+        for index, kind in enumerate(TARGETS):
+            if not config["targets"] or kind.name in config["targets"]:
+                world.make_target(kind, index)
+        for name, reason in world.missing.items():
+            say(f"missing: {name}: {reason}")
+        say(f"measuring {', '.join(world.running)}")
+        Rounds(world, config).run()
+
+
+if __name__ == "__main__":
+    main()
