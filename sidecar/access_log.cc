@@ -193,22 +193,26 @@ bool AccessLogSink::has_room() const {
   return ::poll(&wanted, 1, 0) == 1 && (wanted.revents & (POLLOUT | POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
-std::size_t AccessLogSink::write(std::string_view lines) {
+AccessLogSink::Written AccessLogSink::write(std::string_view lines) {
+  Written written;
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return 0;
-  std::size_t taken = 0;
-  while (taken < lines.size() && has_room()) {
-    const std::string_view rest = lines.substr(taken, log_line_bytes_max);
+  if (!lock.owns_lock()) return written;
+  while (written.bytes < lines.size() && has_room()) {
+    const std::string_view rest = lines.substr(written.bytes, log_line_bytes_max);
     const std::string_view whole = rest.substr(0, rest.rfind('\n') + 1);
     WEFT_CHECK(!whole.empty());
-    const ssize_t written = ::write(fd_, whole.data(), whole.size());
-    if (written < 0 && (errno == EAGAIN || errno == EINTR)) break;
-    // Where it cannot be written at all (the reader is gone, the disk is full), there is no use in keeping
-    // it.
-    taken += written < 0 ? whole.size() : static_cast<std::size_t>(written);
-    if (written >= 0 && static_cast<std::size_t>(written) < whole.size()) break;
+    const ssize_t count = ::write(fd_, whole.data(), whole.size());
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) break;
+    if (count < 0) {
+      // There is no use in keeping what cannot be written at all.
+      written.bytes += whole.size();
+      written.lost_lines += static_cast<std::uint64_t>(std::count(whole.begin(), whole.end(), '\n'));
+      continue;
+    }
+    written.bytes += static_cast<std::size_t>(count);
+    if (static_cast<std::size_t>(count) < whole.size()) break;
   }
-  return taken;
+  return written;
 }
 
 // ---- one worker's log ----
@@ -220,7 +224,7 @@ void AccessLog::start(io::Loop& loop) {
 }
 
 void AccessLog::stop() {
-  buffer_.erase(0, sink_.write(buffer_));
+  hand_over();
   timer_.reset();
   loop_ = nullptr;
   anchor_.drop();
@@ -249,10 +253,16 @@ void AccessLog::flush_soon() {
   }
 }
 
+void AccessLog::hand_over() {
+  const AccessLogSink::Written written = sink_.write(buffer_);
+  buffer_.erase(0, written.bytes);
+  dropped_ += written.lost_lines;
+}
+
 void AccessLog::flush() {
   flush_waits_ = false;
   flushed_at_ = loop_->now();
-  buffer_.erase(0, sink_.write(buffer_));
+  hand_over();
   if (buffer_.empty()) {
     // A burst's memory is not kept for the quiet time after it.
     if (buffer_.capacity() > flush_at_bytes) std::string().swap(buffer_);

@@ -35,10 +35,14 @@ bool is_logged(policy::AccessLog mode, const ConnectionRecord& record);
 class AccessLogSink {
  public:
   explicit AccessLogSink(int fd) : fd_(fd) {}
-  // Writes as many whole lines as there is room for, and says how many bytes that was. Never waits: 0 when
-  // the reader is behind or another worker is writing. Where the reader is gone, everything is taken and
+  struct Written {
+    std::size_t bytes = 0;  // taken
+    std::uint64_t lost_lines = 0;
+  };
+  // Writes as many whole lines as there is room for. Never waits: nothing is taken when the reader is behind
+  // or another worker is writing. Where the reader is gone, or the disk is full, everything is taken and
   // lost.
-  std::size_t write(std::string_view lines);
+  Written write(std::string_view lines);
 
  private:
   bool has_room() const;
@@ -63,6 +67,7 @@ class AccessLog {
  private:
   void flush_soon();
   void flush();
+  void hand_over();
 
   AccessLogSink& sink_;
   io::Loop* loop_ = nullptr;

@@ -35,12 +35,25 @@ class File {
   int descriptor_;
 };
 
+Status write_whole(const std::string& path, const std::string& bytes) {
+  const File file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file.get() < 0) return fail(system_error("open", path));
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
+    if (put < 0) return fail(system_error("write", path));
+    done += static_cast<std::size_t>(put);
+  }
+  return {};
+}
+
 }  // namespace
 
 ConfigCache::ConfigCache(io::Loop& loop, std::string path) : path_(std::move(path)) {
   timer_ = loop.make_timer(anchor_.guard([this] {
     const Status written = write(content_());
-    if (!written) log::warning("the configuration could not be cached", {{"error", written.error().message}});
+    if (!written)
+      log::warning("the configuration could not be cached; what was cached before stays",
+                   {{"error", written.error().message}});
   }));
 }
 
@@ -65,17 +78,11 @@ void ConfigCache::write_soon(Function<std::string()> content) {
 
 Status ConfigCache::write(const std::string& bytes) const {
   const std::string fresh = path_ + ".new";
-  {
-    const File file(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.get() < 0) return fail(system_error("open", fresh));
-    for (std::size_t done = 0; done < bytes.size();) {
-      const ssize_t put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
-      if (put < 0) return fail(system_error("write", fresh));
-      done += static_cast<std::size_t>(put);
-    }
-  }
-  if (rename(fresh.c_str(), path_.c_str()) != 0) return fail(system_error("rename to", path_));
-  return {};
+  Status written = write_whole(fresh, bytes);
+  if (written && rename(fresh.c_str(), path_.c_str()) != 0) written = fail(system_error("rename to", path_));
+  // A part of it is of no use, and takes room on a disk that may have none.
+  if (!written) unlink(fresh.c_str());
+  return written;
 }
 
 }  // namespace weft::sidecar

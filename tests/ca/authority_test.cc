@@ -14,6 +14,7 @@
 #include "ca/files.h"
 #include "ca/token.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tiny_disk.h"
 
 namespace weft::ca {
 namespace {
@@ -108,6 +109,22 @@ TEST(KeyFile, AFullDiskLeavesNothingBehind) {
   ::signal(SIGXFSZ, old_handler);
   EXPECT_TEXT(why(authority), "make the CA's key: write ");
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(KeyFile, OnADiskWithoutAnyRoomTheErrorSaysSoAndNothingIsLeftBehind) {
+  const test::TempDir folder;
+  const bool ran = test::on_tiny_disk(folder.path(), 16 * 1024, [&folder] {
+    test::fill_disk(folder.path());
+    const auto authority = Authority::from_key_file(folder / "ca.pem", "cluster.local", now);
+    EXPECT_TEXT(why(authority), "make the CA's key: write ");
+    EXPECT_TEXT(why(authority), "No space left on device");
+    const auto files = std::filesystem::directory_iterator(folder.path());
+    EXPECT_EQ(std::distance(begin(files), end(files)), 1) << "beside the filler";
+    // There is room again: the key is made as if nothing had been.
+    std::filesystem::remove(folder / "filler");
+    EXPECT_TRUE(Authority::from_key_file(folder / "ca.pem", "cluster.local", now));
+  });
+  if (!ran) GTEST_SKIP() << "a file system of its own takes root";
 }
 
 TEST(Issue, GivesLeafFirstAndRootLast) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -263,7 +264,7 @@ TEST(AccessLogSink, TakesWholeLinesAsFarAsThereIsRoom) {
   AccessLogSink sink(pipe.writing_end());
   std::string lines;
   for (int i = 0; i < 40; ++i) lines += std::string(899, static_cast<char>('a' + i % 26)) + "\n";
-  const std::size_t taken = sink.write(lines);
+  const std::size_t taken = sink.write(lines).bytes;
   EXPECT_GT(taken, 0u);
   EXPECT_LT(taken, lines.size());
   EXPECT_EQ(taken % 900, 0u);
@@ -272,11 +273,40 @@ TEST(AccessLogSink, TakesWholeLinesAsFarAsThereIsRoom) {
 
 TEST(AccessLogSink, LosesLinesQuietlyWhereNothingCanBeWritten) {
   AccessLogSink sink(-1);
-  EXPECT_EQ(sink.write("a\n"), 0u) << "poll skips a negative descriptor: no room";
+  EXPECT_EQ(sink.write("a\n").bytes, 0u) << "poll skips a negative descriptor: no room";
   const int read_only = ::open("/dev/null", O_RDONLY);
   AccessLogSink wrong(read_only);
-  EXPECT_EQ(wrong.write("a\nb\n"), 4u);
+  const AccessLogSink::Written written = wrong.write("a\nb\n");
+  EXPECT_EQ(written.bytes, 4u);
+  EXPECT_EQ(written.lost_lines, 2u);
   ::close(read_only);
+}
+
+// Standard output on a full disk, and behind a reader that is gone.
+TEST(AccessLog, LinesThatCannotBeWrittenAreCountedAndNothingSpins) {
+  for (const bool full : {true, false}) {
+    int fd = ::open("/dev/full", O_WRONLY);
+    if (!full) {
+      ::close(fd);
+      std::array<int, 2> ends{};
+      ASSERT_EQ(::pipe(ends.data()), 0);
+      ::close(ends[0]);
+      fd = ends[1];
+    }
+    ASSERT_GE(fd, 0);
+    const auto old_handler = ::signal(SIGPIPE, SIG_IGN);  // as the loop of the process does
+    AccessLogSink sink(fd);
+    sim::SimLoop loop;
+    AccessLog log(sink);
+    log.start(loop);
+    for (int i = 0; i < 10; ++i) log.add("line\n");
+    loop.advance(1s);
+    EXPECT_EQ(log.take_dropped(), 10u);
+    EXPECT_FALSE(loop.network().run_one()) << "nothing is tried again";
+    log.stop();
+    ::signal(SIGPIPE, old_handler);
+    ::close(fd);
+  }
 }
 
 }  // namespace
