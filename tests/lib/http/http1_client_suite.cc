@@ -342,6 +342,21 @@ TEST_F(Http1Client, ConnectBecomesATunnelBy2xx) {
   EXPECT_TRUE(run_until([&] { return client_.finishes == 1 && client_.closes == 1; }));
 }
 
+TEST_F(Http1Client, TheEndOfATunnelWaitsWhileItsBodyIsPaused) {
+  start();
+  client_.on = [&](std::string_view event) {
+    if (event == "head") client_.exchange->pause_body();
+  };
+  client_.send(request("CONNECT", "there:443"), false);
+  settle();
+  reply("HTTP/1.1 200 OK\r\n\r\n");
+  pair_->near.stream->end();
+  settle();
+  EXPECT_EQ(client_.ends, 0);
+  client_.exchange->resume_body();
+  EXPECT_TRUE(run_until([&] { return client_.ends == 1; }));
+}
+
 TEST_F(Http1Client, DrainingFinishesWhatIsUnderWay) {
   start();
   client_.send(request("GET", "/"), true);

@@ -436,6 +436,19 @@ TEST_F(Http1Server, ConnectBecomesATunnelBy2xx) {
   EXPECT_TRUE(run_until([&] { return server_.finishes == 1 && server_.closes == 1; }));
 }
 
+TEST_F(Http1Server, TheEndOfATunnelWaitsWhileItsBodyIsPaused) {
+  start();
+  write("CONNECT there:443 HTTP/1.1\r\nHost: there:443\r\n\r\n");
+  ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
+  server_.exchange->send_head(response(200), false);
+  server_.exchange->pause_body();
+  pair_->near.stream->end();
+  settle();
+  EXPECT_EQ(server_.ends, 0);
+  server_.exchange->resume_body();
+  EXPECT_TRUE(run_until([&] { return server_.ends == 1; }));
+}
+
 TEST_F(Http1Server, LeavesExpectToTheUpstreamUnlessToldToAnswer) {
   const std::string_view put =
       "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
