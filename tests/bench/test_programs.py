@@ -241,6 +241,8 @@ def test_server_floor_refuses_a_client_without_a_certificate(run, pki):
             connection.sendall(MARKER)
             assert connection.recv(1) == b"something"
     assert answerer.accepted == 0
+    # And the refusal does not get in the way of the next one.
+    assert ask_whole(floor.port, MARKER) == MARKER[::-1]
     assert floor.server.stop()["failed"] == 1
 
 
@@ -311,10 +313,23 @@ def test_to_original_goes_where_the_connection_was_going(run, namespace, iptable
                     "--to-ports", "8000"], check=True)
     run(*namespace, LOAD, "origin", "--http", f"{host}:8080", "--tcp", f"{host}:9001")
     floor = run(*namespace, FLOOR, "--role", "plain", "--listen", f"{host}:8000", "--to-original", "--to-port", "9001")
-    done = subprocess.run([*namespace, LOAD, "bulk", "--to", f"{host}:9000", "--seconds", "0.2", "--check"],
-                          stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_SECONDS)
-    assert json.loads(done.stdout)["bytes"] > 0
-    assert floor.stop()["connections"] == 1
+    # The second goes to the listener itself, which must not call itself in a circle.
+    for port, status in ((9000, 0), (8000, 1)):
+        done = subprocess.run([*namespace, LOAD, "bulk", "--to", f"{host}:{port}", "--seconds", "0.2", "--check"],
+                              stdout=subprocess.PIPE, text=True, timeout=PATIENCE_SECONDS)
+        assert done.returncode == status and (json.loads(done.stdout)["bytes"] > 0) == (status == 0)
+    counts = floor.stop()
+    assert (counts["connections"], counts["failed"]) == (2, 1)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_sends_that_fall_short_lose_and_double_nothing(run, pki, namespace, direction):
+    subprocess.run([*namespace, "sysctl", "-q", "net.ipv4.tcp_wmem=4096 16384 32768"], check=True)
+    run(*namespace, LOAD, "origin", "--http", "127.0.0.1:8080", "--tcp", "127.0.0.1:9001")
+    run(*namespace, FLOOR, "--role", "server", "--listen", "127.0.0.1:8001", "--to", "127.0.0.1:9001", *files(pki, "server"))
+    run(*namespace, FLOOR, "--role", "client", "--listen", "127.0.0.1:8000", "--to", "127.0.0.1:8001", *files(pki, "client"))
+    subprocess.run([*namespace, LOAD, "bulk", "--to", "127.0.0.1:8000", "--seconds", "1", "--streams", "4", "--check",
+                    "--direction", direction], stdout=subprocess.DEVNULL, check=True, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("arguments", [
