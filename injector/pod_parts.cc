@@ -29,6 +29,7 @@ Json sidecar_resources(const InjectorConfig& config, const policy::PodSettings& 
 
 std::string list_text(const std::vector<policy::PortRange>& ranges) {
   std::vector<std::string> pieces;
+  pieces.reserve(ranges.size());
   for (const auto& range : ranges) {
     pieces.push_back(range.first == range.last ? std::to_string(range.first)
                                                : str_cat(range.first, "-", range.last));
