@@ -1,4 +1,5 @@
-// Exponential back-off with jitter. A value: the owner asks for the next delay and resets after a success.
+// Waits with jitter. Exponential back-off is a value: the owner asks for the next delay and resets after a
+// success.
 #pragma once
 
 #include <algorithm>
@@ -25,5 +26,10 @@ class Backoff {
   Duration longest_;
   Duration next_;
 };
+
+// `middle`, up to `percent` more or less, so that what began together does not end together.
+inline Duration jittered(Duration middle, unsigned percent, Random& random) {
+  return middle + std::chrono::duration_cast<Duration>(middle * ((2 * random.unit() - 1) * percent / 100));
+}
 
 }  // namespace weft

@@ -42,6 +42,16 @@ inline constexpr auto detect_silence = 100ms;
 inline constexpr auto config_wait = 1s;
 inline constexpr auto drain_timeout_max = 45s;
 inline constexpr auto pool_idle_timeout = 60s;
+// Age of a mesh HTTP connection, ± the jitter, so that those made together do not end together. A caller ends
+// its own first, between two requests; the receiver's limit is for callers that have none.
+inline constexpr auto mesh_connection_age_max = 1h;
+inline constexpr auto mesh_inbound_age_max = 75min;
+inline constexpr unsigned age_jitter_percent = 10;
+inline constexpr auto certificate_margin = 5s;     // a caller ends a connection so long before its expiry
+inline constexpr auto address_unused_max = 10min;  // then an address that nobody dials is given back
+// A caller that is refused in the midst of its body is read on for so long, and so much, that it sees why.
+inline constexpr auto linger_timeout = 5s;
+inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 
 // Counts.
 inline constexpr unsigned safe_retries_max = 2;
@@ -51,5 +61,8 @@ inline constexpr unsigned retry_budget_percent = 20;
 static_assert(write_low_bytes < write_high_bytes);
 static_assert(read_chunk_bytes <= write_high_bytes, "one read must fit into what may be queued");
 static_assert(request_head_bytes_max <= write_high_bytes);
+static_assert(mesh_connection_age_max * (100 + age_jitter_percent) <
+                  mesh_inbound_age_max * (100 - age_jitter_percent),
+              "a caller ends its connection first, or its next request might cross the receiver's close");
 
 }  // namespace weft::limits

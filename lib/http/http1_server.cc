@@ -235,6 +235,15 @@ void Http1ServerConnection::refuse(const codec::Http1Error& error) {
   begin_closing();
 }
 
+// What comes behind our last byte is read and dropped: unread, it would become a reset that overtakes our
+// answer.
+void Http1ServerConnection::stream_data(std::string_view bytes) {
+  if (phase_ != Phase::closing) return Http1Connection::stream_data(bytes);
+  lingered_bytes_ += bytes.size();
+  if (lingered_bytes_ > options_.linger_bytes_max)
+    fail(Error{Code::limit, "the caller does not stop sending"});
+}
+
 // Everything is written. The socket stays until the peer has closed as well, for closing with unread bytes
 // would send a reset, which can overtake what was written (RFC 9112 § 9.6).
 void Http1ServerConnection::begin_closing() {

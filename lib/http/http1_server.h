@@ -49,6 +49,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   void tell_closed(const Error* error) override { owner_.connection_closed(error); }
   void touch() override;
   void deadline_reached() override;
+  void stream_data(std::string_view bytes) override;
 
   void send_interim(const codec::ResponseHead& head);
   bool frame_response(const codec::ResponseHead& head, bool end, codec::Http1Write& write);
@@ -61,6 +62,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   ServerOptions options_;
   ServerExchangeHandler* exchange_ = nullptr;
   std::string output_;
+  std::size_t lingered_bytes_ = 0;
   bool http10_ = false;
   bool head_request_ = false;
   bool upgrade_ = false;

@@ -22,6 +22,7 @@ struct PooledConnection final : ClientConnectionHandler {
   bool retired = false;  // closes when it comes back
   bool gone = false;     // closed while leased
   bool reused = false;
+  MonotonicTime use_until = MonotonicTime::max();
   std::unique_ptr<ClientConnection> connection;
   std::unique_ptr<io::Timer> expiry;
   Anchor anchor;
@@ -92,7 +93,7 @@ class Pool::Request final : public PoolRequest {
   Anchor anchor_;
 };
 
-Pool::Pool(io::Loop& loop, PoolOptions options) : loop_(loop), options_(options) {}
+Pool::Pool(io::Loop& loop, PoolOptions options) : loop_(loop), options_(std::move(options)) {}
 
 Pool::~Pool() = default;
 
@@ -142,6 +143,9 @@ bool Pool::drain_one_idle() {
 PooledConnection& Pool::add(std::string_view key, std::unique_ptr<io::Stream> stream) {
   auto owned = std::make_unique<PooledConnection>(*this, key);
   PooledConnection& pooled = *owned;
+  if (options_.lifetime) {
+    if (const auto lifetime = options_.lifetime(*stream)) pooled.use_until = loop_.now() + *lifetime;
+  }
   pooled.connection = make_http1_client_connection(loop_, std::move(stream), pooled, options_.client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.forget_idle(pooled);
@@ -159,10 +163,11 @@ void Pool::released(PooledConnection& pooled) {
 
 void Pool::became_available(PooledConnection& pooled) {
   if (pooled.idle || pooled.gone) return;
-  if (pooled.retired) return pooled.connection->drain();
+  const Duration left = pooled.use_until - loop_.now();
+  if (pooled.retired || left <= Duration::zero()) return pooled.connection->drain();
   pooled.idle = true;
   idle_[pooled.key].push_back(&pooled);
-  pooled.expiry->start(pooled.connection->idle_limit(options_.idle_timeout));
+  pooled.expiry->start(std::min(left, pooled.connection->idle_limit(options_.idle_timeout)));
 }
 
 void Pool::forget_idle(PooledConnection& pooled) {

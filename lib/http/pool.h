@@ -3,12 +3,14 @@
 //
 // A connection is looked at before it is used again (ClientConnection::available) and let go after it was
 // idle for limits::pool_idle_timeout, or before the peer's own limit where the peer said so. Most recently
-// used goes first, so that a quiet pool shrinks.
+// used goes first, so that a quiet pool shrinks. One whose lifetime is over carries its exchange to the end
+// and is not used again.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -47,6 +49,8 @@ class PoolRequest {
 };
 
 struct PoolOptions {
+  // How long a new connection may be used; nothing: without end. Null: none has an end.
+  Function<std::optional<Duration>(const io::Stream& stream)> lifetime;
   Duration idle_timeout = limits::pool_idle_timeout;
   std::size_t connections_max = 4096;  // in all; beyond it acquire fails with Code::limit
   ClientOptions client;

@@ -42,7 +42,9 @@ struct ServerOptions {
   Duration header_timeout = limits::header_read_timeout;    // first byte of a head to its end; then 408
   Duration idle_timeout = limits::http_idle_timeout;        // no byte either way, between or within exchanges
   Duration tunnel_idle_timeout = limits::tcp_idle_timeout;  // the same after an upgrade or CONNECT
-  Duration linger_timeout = std::chrono::seconds(2);        // wait for the peer's close behind our last byte
+  // Behind our last byte the peer's close is waited for, so long and for so many bytes.
+  Duration linger_timeout = limits::linger_timeout;
+  std::size_t linger_bytes_max = limits::linger_bytes_max;
   // Answers `Expect: 100-continue` by itself when the body is first asked for; a proxy leaves it to the
   // upstream.
   bool answer_expect = false;

@@ -317,4 +317,9 @@ bool Connection::idle_and_open() const {
   return held_.empty() && SSL_has_pending(ssl_.get()) == 0 && inner_->idle_and_open();
 }
 
+const PeerInfo* peer_of(const io::Stream& stream) {
+  const auto* const secured = dynamic_cast<const TlsStream*>(&stream);
+  return secured == nullptr ? nullptr : &secured->peer();
+}
+
 }  // namespace weft::tls

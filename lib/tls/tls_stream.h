@@ -37,6 +37,9 @@ class TlsStream : public io::Stream {
   virtual const std::shared_ptr<const Context>& context() const = 0;
 };
 
+// Whom a stream was verified to lead to; null for a stream that is not TLS.
+const PeerInfo* peer_of(const io::Stream& stream);
+
 using HandshakeDone = Function<void(Result<std::unique_ptr<TlsStream>>)>;
 
 // A handshake under way; it owns the inner stream. Destroying it cancels: `done` will not run. It may be

@@ -60,8 +60,12 @@ class HttpPool : public Http1Suite {
     use(*leased);
   }
 
-  PoolOptions options_{.idle_timeout = 100ms};
-  Pool pool_{loop(), options_};
+  static PoolOptions quickly_idle() {
+    PoolOptions options;
+    options.idle_timeout = 100ms;
+    return options;
+  }
+  Pool pool_{loop(), quickly_idle()};
   std::unique_ptr<io::Listener> listener_;
   std::vector<std::unique_ptr<ServerSide>> servers_;
   const char* keep_alive_ = nullptr;
@@ -184,6 +188,30 @@ TEST_F(HttpPool, ARequestMayBeDestroyedInItsOwnCallback) {
     EXPECT_EQ(pool_.idle_connections(), 1u) << found;
   }
   EXPECT_EQ(connects_, 1);
+}
+
+TEST_F(HttpPool, RetiresAConnectionAtTheEndOfItsLifetimeButCutsNoExchange) {
+  PoolOptions options;
+  options.lifetime = [](const io::Stream&) { return Duration(200ms); };
+  Pool mortal(loop(), std::move(options));
+  const auto take = [&] {
+    std::optional<Lease> got;
+    const auto request =
+        mortal.acquire("a", connect(), [&](Result<Lease> lease) { got.emplace(*std::move(lease)); });
+    EXPECT_TRUE(run_until([&] { return got.has_value(); }));
+    return got;
+  };
+  std::optional<Lease> idle = take();
+  std::optional<Lease> used = take();
+  idle.reset();
+  EXPECT_TRUE(take()->reused());
+  EXPECT_EQ(mortal.idle_connections(), 1u);
+  EXPECT_TRUE(run_until([&] { return mortal.idle_connections() == 0; }));
+  EXPECT_EQ(mortal.connections(), 1u) << "what is in use stays";
+  use(*used);
+  used.reset();
+  EXPECT_TRUE(run_until([&] { return mortal.connections() == 0; }));
+  EXPECT_FALSE(take()->reused());
 }
 
 TEST_F(HttpPool, RefusesAboveItsLimit) {
