@@ -182,6 +182,9 @@ Result<Content> get(const wire::InboundPolicy& in) {
               known<policy::AccessLog>(in.access_log(), wire::InboundPolicy::ALL, "access_log"));
   out.log_level = in.log_level();
   WEFT_ASSIGN(out.drain_timeout, duration(in.drain_timeout_ms(), "drain_timeout"));
+  if (in.has_tcp_max_age_ms()) {
+    WEFT_ASSIGN(out.tcp_max_age, duration(in.tcp_max_age_ms(), "tcp_max_age"));
+  }
   return Content(std::move(out));
 }
 

@@ -92,6 +92,7 @@ void put(wire::InboundPolicy& out, const policy::InboundPolicy& in) {
   out.set_access_log(static_cast<wire::InboundPolicy::AccessLog>(in.access_log));
   out.set_log_level(in.log_level);
   out.set_drain_timeout_ms(static_cast<std::uint64_t>(in.drain_timeout.count()));
+  if (in.tcp_max_age) out.set_tcp_max_age_ms(static_cast<std::uint64_t>(in.tcp_max_age->count()));
 }
 
 void put(wire::Resource& out, const Content& content) {

@@ -145,6 +145,7 @@ struct InboundPolicy {
   AccessLog access_log = AccessLog::errors;
   std::string log_level;  // empty: as started
   Millis drain_timeout{45000};
+  std::optional<Millis> tcp_max_age;  // opaque TCP ends then, or when the caller's certificate expires
   bool operator==(const InboundPolicy&) const = default;
 };
 

@@ -266,12 +266,14 @@ TEST_F(Translate, MtlsModesGoFromNamespaceOverPodToPort) {
 TEST_F(Translate, APodsOwnWishesReachItsSidecar) {
   apply(pod_yaml("a", "198.18.1.1", "app: a",
                  ", annotations: {weft.mesh/access-log: all, weft.mesh/log-level: debug,"
-                 " weft.mesh/drain-timeout: 3s}") +
+                 " weft.mesh/drain-timeout: 3s, weft.mesh/tcp-max-age: 24h}") +
         pod_yaml("b", "198.18.1.2", "app: b"));
   EXPECT_EQ(inbound("a").access_log, policy::AccessLog::all);
   EXPECT_EQ(inbound("a").log_level, "debug");
   EXPECT_EQ(inbound("a").drain_timeout, policy::Millis(3000));
   EXPECT_EQ(inbound("b").drain_timeout, policy::Millis(45000));
+  EXPECT_EQ(inbound("a").tcp_max_age, policy::Millis(86'400'000));
+  EXPECT_EQ(inbound("b").tcp_max_age, std::nullopt);
 }
 
 TEST_F(Translate, ABrokenAllowWithoutALastGoodOneDeniesItsPortAndNoOther) {

@@ -50,6 +50,7 @@ policy::InboundPolicy full_inbound() {
   inbound.access_log = policy::AccessLog::all;
   inbound.log_level = "debug";
   inbound.drain_timeout = policy::Millis(1500);
+  inbound.tcp_max_age = policy::Millis(3600000);
   using Kind = policy::RbacSource::Kind;
   policy::RbacRule rule{.name = "service default/hello allow #1",
                         .action = policy::RbacAction::deny,
