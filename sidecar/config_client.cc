@@ -46,22 +46,49 @@ void ConfigClient::open() {
   hello.version = WEFT_VERSION;
   hello.held = store_.held();
   stream_->send(kube::encode(kube::SidecarMessage(std::move(hello))));
-  // What was asked on an earlier stream and never answered is asked again.
+  // What was asked on an earlier stream and never answered is asked again. And of what is held, from a cache
+  // or because it was given back to nobody, the use begins to be watched.
   asking_ = store_.unanswered();
+  for (const auto& [address, owner] : store_.current()->owners) {
+    if (!use_.contains(address)) use_.used(address, loop_.now(), random_);
+  }
   flush();
 }
 
 void ConfigClient::request(const Address& address) {
+  if (store_.wants(address)) return;
+  if (store_.full()) {
+    if (const auto oldest = use_.take_oldest()) release(*oldest);
+  }
   if (!store_.ask(address)) return;
+  use_.used(address, loop_.now(), random_);
   asking_.push_back(address.to_string());
+  flush_later();
+}
+
+void ConfigClient::used(const std::vector<Address>& addresses) {
+  for (const Address& address : addresses) {
+    if (store_.wants(address)) use_.used(address, loop_.now(), random_);
+  }
+}
+
+void ConfigClient::release_unused() {
+  for (const Address& address : use_.take_unused(loop_.now())) release(address);
+}
+
+// What is known stays until discovery has taken it away: otherwise it would believe us to hold it still, and
+// an address that is asked for again at once would have no answer.
+void ConfigClient::release(const Address& address) {
+  store_.withdraw(address);
+  std::erase(asking_, address.to_string());
+  releasing_.push_back(address.to_string());
+  flush_later();
+}
+
+void ConfigClient::flush_later() {
   if (flush_scheduled_) return;
   flush_scheduled_ = true;
   loop_.defer(anchor_.guard([this] { flush(); }));
-}
-
-void ConfigClient::release(const std::vector<Address>& addresses) {
-  for (const Address& address : addresses) releasing_.push_back(address.to_string());
-  flush();
 }
 
 void ConfigClient::flush() {

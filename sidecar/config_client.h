@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "http/grpc_client.h"
 #include "io/loop.h"
+#include "sidecar/address_use.h"
 #include "sidecar/config_store.h"
 #include "sidecar/settings.h"
 
@@ -26,10 +27,14 @@ class ConfigClient final : http::GrpcClientStreamHandler {
   ~ConfigClient();
 
   void start();
-  // Asks who owns `address`, unless that is known or asked already.
+  // Asks who owns `address`, unless that is known or asked already. Where there is no room left, the address
+  // that was used longest ago is given back for it.
   void request(const Address& address);
-  // Gives addresses back that nobody uses any more.
-  void release(const std::vector<Address>& addresses);
+  // Connections go to these addresses now.
+  void used(const std::vector<Address>& addresses);
+  // Gives back what no connection has gone to for limits::address_unused_max. Discovery then takes it away,
+  // and so it leaves the store and its cache.
+  void release_unused();
   // The own certificate was renewed: go on over a new connection made with it.
   void identity_changed();
 
@@ -43,6 +48,8 @@ class ConfigClient final : http::GrpcClientStreamHandler {
   void grpc_closed(const Result<codec::GrpcStatus>& how) override;
 
   void open();
+  void release(const Address& address);
+  void flush_later();
   void flush();
   void acknowledge(std::uint64_t nonce, std::string refused);
 
@@ -50,6 +57,7 @@ class ConfigClient final : http::GrpcClientStreamHandler {
   Random& random_;
   const Settings& settings_;
   ConfigStore& store_;
+  AddressUse use_;
   http::GrpcChannel channel_;
   std::unique_ptr<http::GrpcClientStream> stream_;
   bool opened_ = false;

@@ -5,7 +5,10 @@
 namespace weft::sidecar {
 namespace {
 
-constexpr std::size_t addresses_max = 16'000;
+// Discovery refuses a stream that asks for more than 20,000 addresses. Above the first number old ones are
+// given back, and up to the second there is room for the time until discovery has taken them.
+constexpr std::size_t addresses_full = 16'000;
+constexpr std::size_t addresses_max = 18'000;
 
 // Every Service that an owner leads to must be there: a route never arrives before what it points at.
 Status check_references(const std::map<std::string, kube::Resource>& resources) {
@@ -91,10 +94,12 @@ void ConfigStore::publish() {
 
 bool ConfigStore::ask(const Address& address) {
   if (current_->owner(address)) return false;
-  // Discovery refuses a stream that asks for more; what is not asked for is treated as unanswered.
+  // What is not asked for is treated as unanswered.
   if (asked_.size() + current_->owners.size() >= addresses_max) return false;
   return asked_.insert(address).second;
 }
+
+bool ConfigStore::full() const { return asked_.size() + current_->owners.size() >= addresses_full; }
 
 std::vector<std::string> ConfigStore::unanswered() const {
   std::vector<std::string> addresses;

@@ -43,8 +43,14 @@ class ConfigStore {
   Status apply(kube::Update&& update);
   const std::shared_ptr<const Config>& current() const { return current_; }
 
-  // Notes that `address` is wanted; false when it is known or has been asked already.
+  // Notes that `address` is wanted; false when it is known or has been asked already, or no room is left.
   bool ask(const Address& address);
+  // Whether the owner of `address` is known or has been asked for.
+  bool wants(const Address& address) const { return asked_.contains(address) || current_->owner(address); }
+  // Time to give something back before more is asked for.
+  bool full() const;
+  // The answer is not waited for any more.
+  void withdraw(const Address& address) { asked_.erase(address); }
   std::vector<std::string> unanswered() const;
   // Name → version of everything held.
   std::map<std::string, std::string> held() const;
