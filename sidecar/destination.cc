@@ -9,7 +9,13 @@ namespace weft::sidecar {
 const Destination& Router::resolve() {
   if (resolved_with_ != context_.config) {
     resolved_with_ = context_.config;
-    destination_ = find();
+    Destination found = find();
+    // Given back as unused in the very moment in which it was used again: what was known serves meanwhile.
+    const bool taken_away = found.kind == Destination::Kind::unknown && destination_.kind != found.kind;
+    if (taken_away)
+      context_.ask_owner(address_);
+    else
+      destination_ = std::move(found);
   }
   return destination_;
 }
@@ -39,6 +45,14 @@ Destination Router::find() const {
       return destination;
   }
   return destination;
+}
+
+std::shared_ptr<const void> Router::basis() const {
+  const auto owner = context_.config->owners.find(address_);
+  if (owner == context_.config->owners.end()) return nullptr;
+  if (owner->second->kind == policy::AddressOwner::Kind::service)
+    return context_.config->service(owner->second->service);
+  return owner->second;
 }
 
 // A pod called by its own address: one endpoint, under the policy of a Service that selects it.

@@ -28,11 +28,13 @@ class Router {
  public:
   Router(WorkerContext& context, const Address& address) : context_(context), address_(address) {}
 
-  // By the present configuration; cheap while that stays the same.
+  // By the present configuration; cheap while that stays the same. What was known once is not forgotten.
   const Destination& resolve();
   // What becomes of an address that discovery says nothing of in time.
   Destination without_answer() const;
   const Address& address() const { return address_; }
+  // What the destination is made of: another object after every change of it.
+  std::shared_ptr<const void> basis() const;
 
  private:
   Destination find() const;
@@ -48,6 +50,7 @@ class OutboundGate final : public Gate {
  public:
   OutboundGate(WorkerContext& context, Router& router) : context_(context), router_(router) {}
   Admission admit(codec::RequestHead& head, RequestRecord& record) override;
+  bool permits(const codec::RequestHead&) const override { return true; }  // the receiver decides
 
  private:
   WorkerContext& context_;

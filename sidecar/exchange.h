@@ -43,6 +43,9 @@ class Exchange final : public http::ServerExchangeHandler {
   ~Exchange();
   // An upgraded or CONNECT exchange that carries raw bytes by now.
   bool in_tunnel() const { return tunnel_; }
+  const codec::RequestHead& request() const { return head_; }  // as admitted
+  // Why it is about to be ended from outside.
+  void set_reason(std::string_view reason) { record_.reason = reason; }
 
  private:
   enum class State { connecting, active, backing_off, finished };

@@ -23,6 +23,9 @@ class Gate {
   virtual ~Gate() = default;
   // May change `head` (normal path, headers stripped and added) and fills what it knows of `record`.
   virtual Admission admit(codec::RequestHead& head, RequestRecord& record) = 0;
+  // Whether what was admitted earlier, and goes on as a tunnel, still may; `head` is the one that admit()
+  // left.
+  virtual bool permits(const codec::RequestHead& head) const = 0;
 };
 
 }  // namespace weft::sidecar

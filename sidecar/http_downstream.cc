@@ -115,6 +115,17 @@ bool HttpDownstream::in_tunnel() const {
                      [](const auto& exchange) { return exchange->in_tunnel(); });
 }
 
+bool HttpDownstream::tunnels_permitted() const {
+  return std::all_of(exchanges_.begin(), exchanges_.end(), [this](const auto& exchange) {
+    return !exchange->in_tunnel() || gate_.permits(exchange->request());
+  });
+}
+
+void HttpDownstream::revoke(std::string_view reason) {
+  for (const auto& exchange : exchanges_) exchange->set_reason(reason);
+  connection_->close(Error{Code::refused, std::string(reason)});
+}
+
 void HttpDownstream::connection_closed(const Error*) { closed_(); }
 
 }  // namespace weft::sidecar

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/callback.h"
@@ -24,7 +25,10 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
 
   void drain() { connection_->drain(); }
   bool in_tunnel() const;
-  void close(const Error& why) { connection_->close(why); }
+  // Whether the gate would let the requests that became tunnels pass again.
+  bool tunnels_permitted() const;
+  // Ends what is under way at once; `reason` is noted.
+  void revoke(std::string_view reason);
 
  private:
   class Refused;

@@ -1,8 +1,13 @@
 #include "sidecar/inbound.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "base/backoff.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "policy/path.h"
 #include "sidecar/telemetry.h"
 
 namespace weft::sidecar {
@@ -10,12 +15,19 @@ namespace {
 
 constexpr std::string_view mesh_alpn_prefix = "weft-";
 // A plaintext HTTP caller is told what is wrong, readably, whatever it asked for.
-std::string mtls_required_reply() {
-  constexpr std::string_view text =
-      "This port accepts mutual TLS only (weft.mesh/mtls: strict), and the caller has no mesh sidecar.\n";
-  return str_cat("HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ",
-                 text.size(), "\r\nx-weft-error: mtls-required\r\nconnection: close\r\n\r\n", text);
-}
+class MutualTlsRequired final : public Gate {
+ public:
+  Admission admit(codec::RequestHead& head, RequestRecord& record) override {
+    record.path = policy::normalise_target(head.target).path();
+    return Admission{nullptr,
+                     LocalReply{403,
+                                "mtls-required",
+                                "this port accepts mutual TLS only (weft.mesh/mtls: strict), and the caller "
+                                "has no mesh sidecar",
+                                {}}};
+  }
+  bool permits(const codec::RequestHead&) const override { return false; }
+};
 
 bool offers_mesh_tls(const codec::ClientHello& hello) {
   for (const std::string& protocol : hello.alpn) {
@@ -29,21 +41,12 @@ bool offers_mesh_tls(const codec::ClientHello& hello) {
 InboundConnection::InboundConnection(WorkerContext& context, ConnectionOwner& owner,
                                      std::unique_ptr<io::Stream> downstream,
                                      const Address& original_destination)
-    : context_(context),
-      owner_(owner),
-      downstream_(std::move(downstream)),
-      application_(original_destination),
-      started_(context.loop.now()) {
-  record_.started = context_.loop.wall_now();
-  record_.peers.direction = Direction::inbound;
-  record_.peers.source_address = downstream_->peer_address().to_string();
-  record_.peers.destination_address = original_destination.to_string();
-  context_.telemetry.connection_opened(Direction::inbound);
+    : Connection(context, owner, std::move(downstream), original_destination, Direction::inbound) {
   // Not inline: the owner does not have it yet, and it may be over at once.
   context_.loop.defer(anchor_.guard([this] { begin(); }));
 }
 
-InboundConnection::~InboundConnection() = default;
+InboundConnection::~InboundConnection() { http_.reset(); }  // gate_ outlives it
 
 // ---- who calls ----
 
@@ -61,8 +64,9 @@ void InboundConnection::begin() {
       return preread(limits::handshake_timeout);
     case policy::MtlsMode::permissive:
       // A port declared HTTP cannot be the server that speaks first: no need to be quick.
-      return preread(port().config.protocol == policy::Protocol::http1 ? Duration(limits::header_read_timeout)
-                                                                       : Duration(limits::detect_silence));
+      if (port().config.protocol == policy::Protocol::http1) return preread(limits::header_read_timeout);
+      return preread(caller_may_be_meshed(downstream_->peer_address().ip) ? Duration(limits::detect_silence)
+                                                                          : silence());
   }
 }
 
@@ -76,75 +80,93 @@ void InboundConnection::preread_done(Preread::Result read) {
   context_.loop.delete_later(std::move(preread_));
   if (read.outcome == Preread::Outcome::failed) return over("downstream-closed");
   if (read.outcome == Preread::Outcome::ended && read.bytes.empty()) return over("");
-  start_.downstream_ended = read.outcome == Preread::Outcome::ended;
   if (stage_ == Stage::detecting) return first_bytes(std::move(read));
   // Inside TLS, or on a port without: only the protocol is open.
-  downstream_ = std::move(read.stream);
-  start_.from_downstream = std::move(read.bytes);
-  if (read.detection.kind == codec::Detection::Kind::http1) return serve_http();
-  follow(policy::inbound_plan(policy::Protocol::tcp, port().rules.has_http_rules(), {}));
+  if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
+  client_spoke(std::move(read));
 }
 
 void InboundConnection::first_bytes(Preread::Result read) {
   using Kind = codec::Detection::Kind;
   const bool strict = port().config.mtls == policy::MtlsMode::strict;
-  downstream_ = std::move(read.stream);
-  start_.from_downstream = std::move(read.bytes);
-  if (read.outcome == Preread::Outcome::silent) {
-    if (strict) return refuse("handshake-timeout", "the caller sent no ClientHello in time");
-    return silent_caller();
-  }
-  if (read.detection.kind == Kind::tls && (strict || offers_mesh_tls(read.detection.hello))) return secure();
-  if (read.detection.kind == Kind::malformed_tls && strict)
-    return refuse("malformed-tls", read.detection.error.message);
-  if (strict) return refuse_plaintext(read);
-  plaintext(std::move(read));
+  if (read.outcome == Preread::Outcome::silent && !strict) return silent_caller(std::move(read));
+  const Kind kind = read.detection.kind;
+  if (!strict && !(kind == Kind::tls && offers_mesh_tls(read.detection.hello)))
+    return plaintext(std::move(read));
+  const Preread::Outcome outcome = read.outcome;
+  const std::string error = read.detection.error.message;
+  take(std::move(read));
+  if (outcome == Preread::Outcome::silent)
+    return refuse("handshake-timeout", "the caller sent no ClientHello in time");
+  if (kind == Kind::tls) return secure();
+  if (kind == Kind::malformed_tls) return refuse("malformed-tls", error);
+  refuse_plaintext(kind == Kind::http1);
+}
+
+// Whether a ClientHello of the mesh may be on its way. Those outside its ranges have no sidecar.
+bool InboundConnection::caller_may_be_meshed(const IpAddress& caller) const {
+  const policy::AddressOwner* const owner = context_.config->owner(Address{caller, 0});
+  if (!owner) return context_.in_mesh(caller);
+  return owner->kind == policy::AddressOwner::Kind::pod && !owner->pod.identity.empty();
 }
 
 // Permissive, and the caller has not said a word: a server-first protocol, or a slow ClientHello.
-void InboundConnection::silent_caller() {
-  const Address source{downstream_->peer_address().ip, 0};
-  const policy::AddressOwner* owner = context_.config->owner(source);
-  const bool meshed = owner && owner->kind == policy::AddressOwner::Kind::pod && !owner->pod.identity.empty();
-  if (meshed && !asked_source_) {
+void InboundConnection::silent_caller(Preread::Result read) {
+  const Address source{read.stream->peer_address().ip, 0};
+  const bool known = context_.config->owner(source) != nullptr;
+  if (known) context_.used_addresses.insert(source);
+  if (known && caller_may_be_meshed(source.ip) && !asked_source_) {
     asked_source_ = true;
+    take(std::move(read));
     return preread(limits::handshake_timeout);
   }
   // Asked only of addresses that could be meshed at all: others come without end.
-  if (!owner && context_.in_mesh(source.ip)) context_.ask_owner(source);
-  Preread::Result nothing;
-  nothing.outcome = Preread::Outcome::silent;
-  plaintext(std::move(nothing));
+  if (!known && context_.in_mesh(source.ip)) context_.ask_owner(source);
+  plaintext(std::move(read));
 }
 
 void InboundConnection::plaintext(Preread::Result read) {
   stage_ = Stage::serving;
   const policy::InboundPlan plan =
       policy::inbound_plan(port().config.protocol, port().rules.has_http_rules(), {});
-  if (plan != policy::InboundPlan::detect) return follow(plan);
-  if (read.detection.kind == codec::Detection::Kind::http1) return serve_http();
-  // Detection is over, and it is not HTTP/1: as if the port had been declared TCP.
-  follow(policy::inbound_plan(policy::Protocol::tcp, port().rules.has_http_rules(), {}));
+  if (plan == policy::InboundPlan::detect) {
+    if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
+    return client_spoke(std::move(read));
+  }
+  take(std::move(read));
+  follow(plan);
 }
 
-void InboundConnection::refuse_plaintext(const Preread::Result& read) {
-  const bool http = read.detection.kind == codec::Detection::Kind::http1;
+// The ClientHello of a caller whose silence was taken for a server's turn to speak is not the application's.
+void InboundConnection::client_spoke(Preread::Result read) {
+  const bool late_hello = read.detection.kind == codec::Detection::Kind::tls && !record_.peers.mutual_tls &&
+                          port().config.mtls != policy::MtlsMode::disable &&
+                          offers_mesh_tls(read.detection.hello);
+  if (!late_hello) return Connection::client_spoke(std::move(read));
+  take(std::move(read));
+  drop_upstream();
+  secure();
+}
+
+// ---- plaintext where it must not be, and TLS ----
+
+void InboundConnection::refuse_plaintext(bool http) {
   log::warning("plaintext caller on a strict port",
                {{"caller", record_.peers.source_address},
-                {"port", std::to_string(application_.port)},
+                {"port", std::to_string(destination_.port)},
                 {"protocol", http ? "HTTP/1" : "other"},
                 {"hint", "inject the caller, or set weft.mesh/mtls: permissive on this workload"}});
   context_.telemetry.connection_refused(Direction::inbound, "mtls-required");
   if (!http) return over("mtls-required");
-  // The reply is small and the caller's request was read: what is left behind is a clean close.
-  downstream_->write(mtls_required_reply());
-  downstream_->end();
-  preread_ =
-      std::make_unique<Preread>(context_.loop, std::move(downstream_), std::string(), std::chrono::seconds(1),
-                                anchor_.guard([this](Preread::Result) { over("mtls-required"); }));
+  // The caller may be in the midst of its body: it is read on for a while, so that it sees the answer.
+  gate_ = std::make_unique<MutualTlsRequired>();
+  Connection::serve_http(*gate_);
+  http_->drain();
 }
 
 void InboundConnection::secure() {
+  if (context_.certificate_expired())
+    return refuse("certificate-expired", "this pod's certificate was not renewed: see the CA");
   stage_ = Stage::securing;
   downstream_->resume();
   handshake_ = tls::handshake_server(
@@ -170,8 +192,7 @@ void InboundConnection::secured(Result<std::unique_ptr<tls::TlsStream>> stream) 
   const std::string alpn = (*stream)->alpn();
   stage_ = Stage::serving;
   downstream_ = *std::move(stream);
-  expiry_ = context_.loop.make_timer(anchor_.guard([this] { end_gracefully("certificate-expired"); }));
-  expiry_->start(peer.not_after - context_.loop.wall_now());
+  caller_not_after_ = peer.not_after;
   follow(policy::inbound_plan(port().config.protocol, port().rules.has_http_rules(), alpn));
 }
 
@@ -182,25 +203,20 @@ void InboundConnection::follow(policy::InboundPlan plan) {
   switch (plan) {
     case policy::InboundPlan::http1:
       return serve_http();
-    case policy::InboundPlan::http2:
-      // HTTP/2 is not looked into yet: it may pass as bytes only where no rule has to see its requests.
-      if (port().rules.has_http_rules()) return refuse("http-rule-on-opaque", "HTTP rules govern this port");
-      return open_application();
-    case policy::InboundPlan::opaque:
-      return open_application();
     case policy::InboundPlan::detect:
-      return preread(limits::detect_silence);
+      return preread(silence());
+    case policy::InboundPlan::http2:  // not looked into yet: it may pass as bytes, where no rule has to see
+                                      // it
+    case policy::InboundPlan::opaque:
     case policy::InboundPlan::close:
-      return refuse("http-rule-on-opaque", "HTTP rules govern this port, and the caller proposes opaque TCP");
+      return open_upstream();
   }
 }
 
 void InboundConnection::serve_http() {
-  gate_ = std::make_unique<InboundGate>(context_, caller_, application_);
-  downstream_->resume();
-  http_ = std::make_unique<HttpDownstream>(context_, *gate_, std::move(downstream_),
-                                           std::move(start_.from_downstream), record_.peers,
-                                           anchor_.guard([this] { over(""); }));
+  gate_ = std::make_unique<InboundGate>(context_, caller_, destination_);
+  Connection::serve_http(*gate_);
+  limit_life();
 }
 
 bool InboundConnection::tcp_permitted() {
@@ -210,22 +226,22 @@ bool InboundConnection::tcp_permitted() {
   return decision.allowed;
 }
 
-// Never before the caller was authorised.
-void InboundConnection::open_application() {
+// Never before the caller was authorised, and never where HTTP rules would have to see what is said.
+void InboundConnection::open_upstream() {
+  if (port().rules.has_http_rules())
+    return refuse("http-rule-on-opaque", "HTTP rules govern this port, and the caller proposes opaque TCP");
   if (!tcp_permitted()) return;
+  opening_ = true;
   io::ConnectOptions options;
   options.timeout = limits::connect_timeout;
-  record_.peers.endpoint = application_.to_string();
-  connecting_ = context_.loop.connect(
-      application_, options, anchor_.guard([this](Result<std::unique_ptr<io::Stream>> application) {
-        context_.loop.delete_later(std::move(connecting_));
-        if (!application) return refuse(undelivered_reason, application.error().message);
-        context_.telemetry.connection_joined(record_.peers);
-        tunnel_ = std::make_unique<Tunnel>(
-            context_.loop, std::move(downstream_), *std::move(application), start_, limits::tcp_idle_timeout,
-            anchor_.guard([this](const TunnelResult& result) { over(note_result(result, record_)); }));
-        start_ = TunnelStart();
-      }));
+  record_.peers.endpoint = destination_.to_string();
+  connecting_ = context_.loop.connect(destination_, options,
+                                      anchor_.guard([this](Result<std::unique_ptr<io::Stream>> application) {
+                                        context_.loop.delete_later(std::move(connecting_));
+                                        if (!application)
+                                          return refuse(undelivered_reason, application.error().message);
+                                        upstream_connected(*std::move(application));
+                                      }));
 }
 
 // ---- changes and the end ----
@@ -234,57 +250,65 @@ void InboundConnection::config_changed() {
   if (over_ || !policy_ || !context_.config->inbound || policy_ == context_.config->inbound) return;
   policy_ = context_.config->inbound;
   const bool plain = caller_id() == nullptr && stage_ == Stage::serving;
-  if (plain && port().config.mtls == policy::MtlsMode::strict) return end_gracefully("policy-changed");
-  if (tunnel_ || connecting_) {
+  if (plain && port().config.mtls == policy::MtlsMode::strict) return revoke("policy-changed");
+  if (tunnel_ || opening_) {
     if (!port().rules.decide(caller_id(), nullptr).allowed || port().rules.has_http_rules()) {
-      end_gracefully("policy-changed");
+      return revoke("policy-changed");
     }
-  } else if (http_ && (http_->in_tunnel() || !port().rules.permits_any_http(caller_id()))) {
-    // What a tunnel was admitted by is not kept: after a change of the rules its client asks again.
-    end_gracefully("policy-changed");
+  } else if (http_ && (!http_->tunnels_permitted() || !port().rules.permits_any_http(caller_id()))) {
+    return revoke("policy-changed");
   }
+  limit_life();
 }
 
-// HTTP finishes what is under way. Opaque TCP has no such moment: it ends when policy refuses it, and
-// outlives a certificate.
-void InboundConnection::end_gracefully(std::string_view reason) {
-  const bool policy_changed = reason == "policy-changed";
-  // A tunnel has no next request at which it would be asked again.
-  if (http_ && http_->in_tunnel() && policy_changed)
-    return http_->close(Error{Code::refused, std::string(reason)});
-  if (http_) return http_->drain();
-  if (reason == "certificate-expired") return;
-  if (tunnel_) return tunnel_->abort(Error{Code::refused, std::string(reason)});
-  refuse(reason, "the policy of this port has changed");
+// HTTP ends at its caller's expiry and at its age limit, between two requests. Opaque TCP has no such moment:
+// it does so only where weft.mesh/tcp-max-age says that it shall be cut.
+void InboundConnection::limit_life() {
+  std::optional<Duration> left;
+  if (http_ && record_.peers.mutual_tls && !life_timer_)
+    left = jittered(limits::mesh_inbound_age_max, limits::age_jitter_percent, context_.random);
+  if (tunnel_ && policy_->policy().tcp_max_age)
+    left = started_ + *policy_->policy().tcp_max_age - context_.loop.now();
+  if (!left) {
+    if (tunnel_) life_timer_.reset();
+    return;
+  }
+  std::string_view reason = "age-limit";
+  if (caller_not_after_ && *caller_not_after_ - context_.loop.wall_now() < *left) {
+    reason = "certificate-expired";
+    left = *caller_not_after_ - context_.loop.wall_now();
+  }
+  life_timer_ = context_.loop.make_timer(anchor_.guard([this, reason] { end_gracefully(reason); }));
+  life_timer_->start(std::max(*left, Duration::zero()));
 }
+
+// HTTP finishes what is under way, an upgraded connection too: only its policy, or its root, could cut it.
+void InboundConnection::end_gracefully(std::string_view reason) {
+  if (over_) return;
+  note_end(reason);
+  if (http_) return http_->drain();
+  if (tunnel_) tunnel_->abort(Error{Code::refused, std::string(reason)});
+}
+
+// What it was admitted by holds no more. A tunnel has no next request at which it would be asked again.
+void InboundConnection::revoke(std::string_view reason) {
+  if (over_) return;
+  note_end(reason);
+  if (http_ && http_->in_tunnel()) return http_->revoke(reason);
+  if (http_) return http_->drain();
+  if (tunnel_) return tunnel_->abort(Error{Code::refused, std::string(reason)});
+  refuse(reason, "what would have admitted it changed meanwhile");
+}
+
+// Where it comes from is asked once, in the beginning.
+void InboundConnection::note_use() {}
 
 void InboundConnection::root_removed() {
-  if (!over_ && record_.peers.mutual_tls) end_gracefully("root-removed");
+  if (record_.peers.mutual_tls) revoke("root-removed");
 }
 
 void InboundConnection::drain() {
   if (http_) http_->drain();
-}
-
-void InboundConnection::refuse(std::string_view reason, std::string_view text) {
-  log::info("inbound connection refused",
-            {{"caller", caller_.identity ? caller_.identity->to_string() : record_.peers.source_address},
-             {"port", std::to_string(application_.port)},
-             {"reason", std::string(reason)},
-             {"why", std::string(text)}});
-  context_.telemetry.connection_refused(Direction::inbound, reason);
-  if (downstream_) downstream_->reset();
-  over(reason);
-}
-
-void InboundConnection::over(std::string_view reason) {
-  if (over_) return;
-  over_ = true;
-  record_.reason = reason;
-  record_.duration = context_.loop.now() - started_;
-  if (!http_) context_.telemetry.connection_done(record_, tunnel_ != nullptr);
-  anchor_.drop();
-  owner_.connection_over(*this);
 }
 
 }  // namespace weft::sidecar

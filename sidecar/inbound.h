@@ -8,17 +8,12 @@
 
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 
-#include "base/callback.h"
 #include "io/loop.h"
 #include "policy/inbound.h"
 #include "sidecar/connection.h"
-#include "sidecar/http_downstream.h"
 #include "sidecar/inbound_gate.h"
-#include "sidecar/preread.h"
-#include "sidecar/tunnel.h"
-#include "sidecar/worker_context.h"
 #include "tls/tls_stream.h"
 
 namespace weft::sidecar {
@@ -29,51 +24,45 @@ class InboundConnection final : public Connection {
                     const Address& original_destination);
   ~InboundConnection() override;
   void config_changed() override;
+  void note_use() override;
   void drain() override;
   void root_removed() override;
 
  private:
   enum class Stage { detecting, securing, serving };
 
+  void serve_http() override;
+  void open_upstream() override;
+  void client_spoke(Preread::Result read) override;
+  ServerFirst::Basis basis() const override { return policy_; }
+  void joined() override { limit_life(); }
+
   void begin();
   void preread(Duration patience);
   void preread_done(Preread::Result read);
   void first_bytes(Preread::Result read);
-  void silent_caller();
+  void silent_caller(Preread::Result read);
+  bool caller_may_be_meshed(const IpAddress& caller) const;
   void plaintext(Preread::Result read);
-  void refuse_plaintext(const Preread::Result& read);
+  void refuse_plaintext(bool http);
   void secure();
   void secured(Result<std::unique_ptr<tls::TlsStream>> stream);
   void follow(policy::InboundPlan plan);
-  void serve_http();
-  void open_application();
   bool tcp_permitted();
+  void limit_life();
   void end_gracefully(std::string_view reason);
-  void refuse(std::string_view reason, std::string_view text);
-  void over(std::string_view reason);
-  const InboundState::Port& port() const { return policy_->port(application_.port); }
+  void revoke(std::string_view reason);
+  const InboundState::Port& port() const { return policy_->port(destination_.port); }
   const SpiffeId* caller_id() const { return caller_.identity ? &*caller_.identity : nullptr; }
 
-  WorkerContext& context_;
-  ConnectionOwner& owner_;
-  std::unique_ptr<io::Stream> downstream_;  // while nobody else has it
-  Address application_;
   std::shared_ptr<const InboundState> policy_;
   Caller caller_;
-  ConnectionRecord record_;
-  MonotonicTime started_;
+  std::optional<WallTime> caller_not_after_;  // its certificate's; nothing: it showed none
   Stage stage_ = Stage::detecting;
-  bool over_ = false;
   bool asked_source_ = false;
-  TunnelStart start_;
-  std::unique_ptr<Preread> preread_;
   std::unique_ptr<tls::Handshake> handshake_;
-  std::unique_ptr<io::Connecting> connecting_;
-  std::unique_ptr<Tunnel> tunnel_;
-  std::unique_ptr<InboundGate> gate_;
-  std::unique_ptr<HttpDownstream> http_;
-  std::unique_ptr<io::Timer> expiry_;
-  Anchor anchor_;
+  std::unique_ptr<Gate> gate_;  // of http_
+  std::unique_ptr<io::Timer> life_timer_;
 };
 
 }  // namespace weft::sidecar

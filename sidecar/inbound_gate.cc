@@ -59,6 +59,15 @@ std::optional<LocalReply> authorise_request(const InboundState& inbound, std::ui
   return refusal(decision, caller);
 }
 
+bool InboundGate::permits(const codec::RequestHead& head) const {
+  const policy::NormalTarget target = policy::normalise_target(head.target);
+  const policy::RbacRequest request{head.method, target.path(), target.hazard};
+  const auto& inbound = context_.config->inbound;
+  return inbound && inbound->port(application_.port)
+                        .rules.decide(caller_.identity ? &*caller_.identity : nullptr, &request)
+                        .allowed;
+}
+
 void announce_caller(const policy::InboundPolicy& policy, const Caller& caller, codec::RequestHead& head) {
   head.headers.remove(client_cert_header);
   head.headers.remove_prefix("x-weft-");

@@ -41,6 +41,7 @@ class InboundGate final : public Gate {
   // `application`: the original destination, where the application listens.
   InboundGate(WorkerContext& context, Caller caller, const Address& application);
   Admission admit(codec::RequestHead& head, RequestRecord& record) override;
+  bool permits(const codec::RequestHead& head) const override;
 
  private:
   WorkerContext& context_;

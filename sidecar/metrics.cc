@@ -46,6 +46,7 @@ Metrics::Metrics(std::size_t workers, MetricLimits limits)
       tcp_(workers, limits.series_max),
       connections_(workers, limits.series_max),
       refused_(workers, limits.series_max),
+      ended_(workers, limits.series_max),
       retries_(workers, limits.series_max),
       plain_(workers, limits.series_max) {}
 
@@ -54,6 +55,7 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics, std::size_t worker)
       tcp_(metrics.tcp_, worker),
       connections_(metrics.connections_, worker),
       refused_(metrics.refused_, worker),
+      ended_(metrics.ended_, worker),
       retries_(metrics.retries_, worker),
       plain_(metrics.plain_, worker) {}
 
@@ -119,6 +121,11 @@ void WorkerMetrics::connection_opened(Direction direction, WallTime now) {
 void WorkerMetrics::connection_refused(Direction direction, std::string_view reason, WallTime now) {
   key({direction_name(direction), reason_label(reason)});
   refused_.at(key_, now).count.add(1);
+}
+
+void WorkerMetrics::connection_ended(Direction direction, std::string_view reason, WallTime now) {
+  key({direction_name(direction), reason_label(reason)});
+  ended_.at(key_, now).count.add(1);
 }
 
 void WorkerMetrics::endpoint_ejected(WallTime now) {

@@ -78,6 +78,7 @@ class Metrics {
   SeriesFamily<TcpShard> tcp_;
   SeriesFamily<CountShard> connections_;  // direction
   SeriesFamily<CountShard> refused_;      // direction, reason
+  SeriesFamily<CountShard> ended_;        // direction, reason
   SeriesFamily<CountShard> retries_;      // class
   SeriesFamily<CountShard> plain_;        // name of a counter without labels
 };
@@ -93,6 +94,7 @@ class WorkerMetrics {
   void tcp_closed(const ConnectionRecord& record);
   void connection_opened(Direction direction, WallTime now);
   void connection_refused(Direction direction, std::string_view reason, WallTime now);
+  void connection_ended(Direction direction, std::string_view reason, WallTime now);
   void endpoint_ejected(WallTime now);
   void log_lines_dropped(std::uint64_t lines, WallTime now);
 
@@ -105,6 +107,7 @@ class WorkerMetrics {
   SeriesCache<TcpShard> tcp_;
   SeriesCache<CountShard> connections_;
   SeriesCache<CountShard> refused_;
+  SeriesCache<CountShard> ended_;
   SeriesCache<CountShard> retries_;
   SeriesCache<CountShard> plain_;
   std::string key_;  // scratch: a request that finds its series allocates nothing

@@ -266,6 +266,9 @@ std::string Metrics::render(const ProcessMetrics& process, WallTime now) {
   write_counts(out, connections_, always, "weft_connections_total", "Connections accepted.", {"direction"});
   write_counts(out, refused_, oldest_s, "weft_connections_refused_total", "Connections refused, by reason.",
                {"direction", "reason"});
+  write_counts(out, ended_, oldest_s, "weft_connections_ended_total",
+               "Connections that served and were ended by the sidecar itself, by reason.",
+               {"direction", "reason"});
   write_counts(out, retries_, always, "weft_retries_total", "Tries made again, by what allowed it.",
                {"class"});
   for (const std::string_view name : {dropped_lines_metric, ejections_metric}) {

@@ -8,33 +8,20 @@
 #include "sidecar/upstreams.h"
 
 namespace weft::sidecar {
-namespace {
-
-constexpr std::size_t server_first_max = 1024;
-
-}  // namespace
 
 OutboundConnection::OutboundConnection(WorkerContext& context, ConnectionOwner& owner,
                                        std::unique_ptr<io::Stream> downstream,
                                        const Address& original_destination)
-    : context_(context),
-      owner_(owner),
-      downstream_(std::move(downstream)),
+    : Connection(context, owner, std::move(downstream), original_destination, Direction::outbound),
       router_(context, original_destination),
-      gate_(context, router_),
-      started_(context.loop.now()) {
-  record_.started = context_.loop.wall_now();
-  record_.peers.direction = Direction::outbound;
-  record_.peers.source_address = downstream_->peer_address().to_string();
-  record_.peers.destination_address = original_destination.to_string();
+      gate_(context, router_) {
   if (context_.credentials)
     record_.peers.source_identity = context_.credentials->client->svid()->id.to_string();
-  context_.telemetry.connection_opened(Direction::outbound);
   // Not inline: the owner does not have it yet, and it may be over at once.
   context_.loop.defer(anchor_.guard([this] { route(); }));
 }
 
-OutboundConnection::~OutboundConnection() = default;
+OutboundConnection::~OutboundConnection() { http_.reset(); }  // gate_ outlives it
 
 // ---- where to ----
 
@@ -51,9 +38,15 @@ void OutboundConnection::route() {
 
 void OutboundConnection::config_changed() { route(); }
 
+// Of addresses that nobody knows there is no end.
+void OutboundConnection::note_use() {
+  if (context_.config->owner(router_.address())) context_.used_addresses.insert(router_.address());
+}
+
 void OutboundConnection::route_to(const Destination& destination) {
   routed_ = true;
   config_timer_.reset();
+  note_use();
   if (destination.kind == Destination::Kind::refused) {
     return refuse(destination.reason, "this destination is not known to the mesh");
   }
@@ -73,56 +66,26 @@ void OutboundConnection::route_to(const Destination& destination) {
   }
 }
 
-Duration OutboundConnection::patience() const {
-  if (client_silent_) return limits::tcp_idle_timeout;
-  return context_.server_first.contains(router_.address()) ? Duration::zero()
-                                                           : Duration(limits::detect_silence);
-}
-
 void OutboundConnection::preread() {
   preread_ = std::make_unique<Preread>(
-      context_.loop, std::move(downstream_), std::move(start_.from_downstream), patience(),
+      context_.loop, std::move(downstream_), std::string(), silence(),
       anchor_.guard([this](Preread::Result read) { preread_done(std::move(read)); }));
 }
 
 void OutboundConnection::preread_done(Preread::Result read) {
   context_.loop.delete_later(std::move(preread_));
-  downstream_ = std::move(read.stream);
-  start_.from_downstream = std::move(read.bytes);
-  if (read.outcome == Preread::Outcome::failed) {
-    drop_upstream();
-    return over("downstream-closed");
-  }
-  start_.downstream_ended = read.outcome == Preread::Outcome::ended;
-  if (start_.downstream_ended && start_.from_downstream.empty() && !client_silent_) return over("");
-  const bool http =
-      read.outcome == Preread::Outcome::detected && read.detection.kind == codec::Detection::Kind::http1;
-  if (http) {
-    // The upstream that was opened during the silence has not been touched: it is dropped, and HTTP it is.
-    drop_upstream();
-    return serve_http();
-  }
-  const bool was_silent = std::exchange(client_silent_, read.outcome == Preread::Outcome::silent);
-  if (was_silent && client_silent_) return refuse("idle-timeout", "neither side has said anything");
-  if (client_silent_) {
-    // Whoever speaks first decides: the client is read on while the upstream is opened.
-    preread();
-  }
-  if (!was_silent) return open_upstream();
-  if (upstream_) join();
+  if (read.outcome == Preread::Outcome::failed) return over("downstream-closed");
+  if (read.outcome == Preread::Outcome::ended && read.bytes.empty()) return over("");
+  if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
+  client_spoke(std::move(read));
 }
 
-void OutboundConnection::serve_http() {
-  PeersRecord peers = record_.peers;
-  downstream_->resume();
-  http_ = std::make_unique<HttpDownstream>(context_, gate_, std::move(downstream_),
-                                           std::move(start_.from_downstream), std::move(peers),
-                                           anchor_.guard([this] { over(""); }));
-}
+void OutboundConnection::serve_http() { Connection::serve_http(gate_); }
 
 // ---- opaque TCP ----
 
 void OutboundConnection::open_upstream() {
+  opening_ = true;
   if (service_) route_ = service_->table.choose(nullptr, context_.loop.now(), context_.random);
   connect_endpoint();
 }
@@ -150,9 +113,8 @@ void OutboundConnection::connect_endpoint() {
   record_.peers.mutual_tls = !target.identity.empty();
   record_.tries.push_back(TryRecord{record_.peers.endpoint, {}, {}, {}});
   connecting_ = context_.upstreams->connect_tunnel(
-      target, anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
-        upstream_connected(std::move(stream));
-      }));
+      target,
+      anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) { connect_done(std::move(stream)); }));
 }
 
 bool OutboundConnection::hand_over_to_own_pod(std::uint16_t port) {
@@ -165,8 +127,9 @@ bool OutboundConnection::hand_over_to_own_pod(std::uint16_t port) {
   return decision.allowed;
 }
 
-void OutboundConnection::upstream_connected(Result<std::unique_ptr<io::Stream>> upstream) {
+void OutboundConnection::connect_done(Result<std::unique_ptr<io::Stream>> upstream) {
   context_.loop.delete_later(std::move(connecting_));
+  if (!opening_) return;
   const MonotonicTime now = context_.loop.now();
   if (endpoint_ && service_->table.report(*endpoint_->state, upstream.has_value(), now)) {
     context_.telemetry.endpoint_ejected(record_.peers.endpoint);
@@ -182,73 +145,23 @@ void OutboundConnection::upstream_connected(Result<std::unique_ptr<io::Stream>> 
     }
     return refuse("upstream-connect-failure", upstream.error().message);
   }
-  upstream_ = *std::move(upstream);
-  if (!client_silent_) return join();
-  upstream_->start(*this);
+  upstream_connected(*std::move(upstream));
 }
 
-void OutboundConnection::stream_data(std::string_view bytes) {
-  // The server spoke first.
-  if (context_.server_first.size() < server_first_max) context_.server_first.insert(router_.address());
-  start_.from_upstream.append(bytes);
-  upstream_->pause();
-  Preread::Result read = preread_->take();
-  context_.loop.delete_later(std::move(preread_));
-  downstream_ = std::move(read.stream);
-  start_.from_downstream = std::move(read.bytes);
-  client_silent_ = false;
-  context_.loop.defer(anchor_.guard([this] { join(); }));
-}
-
-void OutboundConnection::stream_end() {
-  start_.upstream_ended = true;
-  stream_data({});
-}
-
-void OutboundConnection::stream_failed(const Error& error) { refuse("upstream-reset", error.message); }
-
-void OutboundConnection::join() {
-  context_.telemetry.connection_joined(record_.peers);
-  tunnel_ = std::make_unique<Tunnel>(
-      context_.loop, std::move(downstream_), std::move(upstream_), start_, limits::tcp_idle_timeout,
-      anchor_.guard([this](const TunnelResult& result) { over(note_result(result, record_)); }));
-  start_ = TunnelStart();
+void OutboundConnection::drop_upstream() {
+  Connection::drop_upstream();
+  active_ = policy::ActiveRequest();
 }
 
 // ---- the end ----
 
 void OutboundConnection::root_removed() {
-  if (tunnel_ && record_.peers.mutual_tls) tunnel_->abort(Error{Code::refused, "root-removed"});
-}
-
-void OutboundConnection::drop_upstream() {
-  connecting_.reset();
-  if (upstream_) context_.loop.delete_later(std::move(upstream_));
-  active_ = policy::ActiveRequest();
+  if (!tunnel_ || !record_.peers.mutual_tls) return;
+  note_end("root-removed");
+  tunnel_->abort(Error{Code::refused, "root-removed"});
 }
 
 // Outbound keeps working until the application is gone.
 void OutboundConnection::drain() {}
-
-void OutboundConnection::refuse(std::string_view reason, std::string_view text) {
-  log::info("outbound connection refused", {{"destination", record_.peers.destination_address},
-                                            {"reason", std::string(reason)},
-                                            {"why", std::string(text)}});
-  context_.telemetry.connection_refused(Direction::outbound, reason);
-  // A reset, so that the application does not take it for a clean, empty answer.
-  if (preread_) downstream_ = preread_->take().stream;
-  if (downstream_) downstream_->reset();
-  over(reason);
-}
-
-void OutboundConnection::over(std::string_view reason) {
-  if (over_) return;
-  over_ = true;
-  record_.reason = reason;
-  record_.duration = context_.loop.now() - started_;
-  if (!http_) context_.telemetry.connection_done(record_, tunnel_ != nullptr);
-  anchor_.drop();
-  owner_.connection_over(*this);
-}
 
 }  // namespace weft::sidecar

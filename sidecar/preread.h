@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/callback.h"
@@ -29,8 +30,9 @@ class Preread final : io::StreamHandler {
   };
 
   // `already_read`: what an earlier Preread read. `done` runs once, never inline; the stream is paused then.
+  // The patience is another one where `once_begun` says so and there are bytes, though they decide nothing.
   Preread(io::Loop& loop, std::unique_ptr<io::Stream> stream, std::string already_read, Duration patience,
-          Function<void(Result)> done);
+          Function<void(Result)> done, std::optional<Duration> once_begun = std::nullopt);
   ~Preread();
   // Gives the stream back as it is; `done` will not run.
   Result take();
@@ -40,10 +42,12 @@ class Preread final : io::StreamHandler {
   void stream_end() override;
   void stream_drained() override {}
   void stream_failed(const Error& error) override;
+  void limit_patience();
   void finish(Outcome outcome);
 
   io::Loop& loop_;
   Result result_;
+  std::optional<Duration> once_begun_;  // until it is used
   bool finished_ = false;
   Function<void(Result)> done_;
   std::unique_ptr<io::Timer> timer_;

@@ -16,6 +16,7 @@ namespace weft::sidecar {
 namespace {
 
 constexpr auto stop_poll = std::chrono::milliseconds(50);
+constexpr auto address_use_interval = std::chrono::minutes(1);
 
 SpiffeId control_plane_id(const Settings& settings, const ControlPlaneTarget& target) {
   return SpiffeId{settings.trust_domain, settings.control_plane_namespace, target.service_account};
@@ -87,6 +88,8 @@ Sidecar::Sidecar(Settings settings, std::uint64_t seed)
         respond(control(command, argument));
       }));
   stop_timer_ = loop_.make_timer(anchor_.guard([this] { stop_when_empty(); }));
+  use_timer_ = loop_.make_timer(anchor_.guard([this] { watch_address_use(); }));
+  use_timer_->start(address_use_interval);
 }
 
 Sidecar::~Sidecar() { workers_.clear(); }
@@ -194,6 +197,17 @@ void Sidecar::config_changed(std::shared_ptr<const Config> config) {
   }
   cache_.write_soon([this] { return store_.save(); });  // cache_ is a member: it does not outlive this
   open_inbound_when_ready();
+}
+
+void Sidecar::watch_address_use() {
+  config_client_->release_unused();
+  for (const auto& slot : workers_) {
+    slot->worker.take_used_addresses([this](std::vector<Address> used) {
+      if (used.empty()) return;
+      loop_.post(anchor_.guard([this, used = std::move(used)] { config_client_->used(used); }));
+    });
+  }
+  use_timer_->start(address_use_interval);
 }
 
 // A pod without its first inbound policy or certificate accepts nothing.

@@ -45,6 +45,7 @@ class Sidecar {
   void config_changed(std::shared_ptr<const Config> config);
   void publish_credentials();
   void open_inbound_when_ready();
+  void watch_address_use();
   Status ready() const;  // the error says what is missing
   void drain();
   void stop();
@@ -76,6 +77,7 @@ class Sidecar {
   std::unique_ptr<ControlSocket> control_socket_;
   std::vector<std::unique_ptr<io::SignalWatch>> signals_;
   std::unique_ptr<io::Timer> stop_timer_;
+  std::unique_ptr<io::Timer> use_timer_;
   unsigned inbound_open_ = 0;  // workers whose inbound listeners are open
   bool inbound_asked_ = false;
   std::uint64_t config_updates_ = 0;

@@ -24,6 +24,8 @@ class Telemetry {
   virtual void connection_done(const ConnectionRecord& record, bool joined) = 0;
   // A connection that was refused before it became anything: by reason.
   virtual void connection_refused(Direction direction, std::string_view reason) = 0;
+  // One that served, and that weft ended by itself: certificate-expired, age-limit, policy-changed, …
+  virtual void connection_ended(Direction direction, std::string_view reason) = 0;
   virtual void endpoint_ejected(std::string_view endpoint) = 0;
 };
 

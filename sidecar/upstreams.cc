@@ -1,10 +1,39 @@
 #include "sidecar/upstreams.h"
 
+#include <algorithm>
+
+#include "base/backoff.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "http/dial.h"
+#include "tls/tls_stream.h"
 
 namespace weft::sidecar {
+namespace {
+
+http::PoolOptions pool_options(Function<std::optional<Duration>(const io::Stream&)> lifetime) {
+  http::PoolOptions options;
+  options.lifetime = std::move(lifetime);
+  return options;
+}
+
+}  // namespace
+
+Upstreams::Upstreams(WorkerContext& context)
+    : context_(context),
+      // The pool is a member: it does not outlive this.
+      pool_(context.loop, pool_options([this](const io::Stream& stream) { return lifetime(stream); })) {}
+
+// Inside the mesh until one of the two certificates is about to expire, or the age limit. The application's
+// own connections have no end but idleness.
+std::optional<Duration> Upstreams::lifetime(const io::Stream& stream) const {
+  const tls::PeerInfo* const peer = tls::peer_of(stream);
+  if (peer == nullptr || !context_.credentials) return std::nullopt;
+  const WallTime expiry = std::min(peer->not_after, context_.credentials->client->svid()->not_after);
+  return std::min<Duration>(
+      jittered(limits::mesh_connection_age_max, limits::age_jitter_percent, context_.random),
+      expiry - limits::certificate_margin - context_.loop.wall_now());
+}
 
 std::unique_ptr<io::Connecting> Upstreams::connect(const UpstreamTarget& target, std::string alpn,
                                                    StreamDone done) {
@@ -13,9 +42,12 @@ std::unique_ptr<io::Connecting> Upstreams::connect(const UpstreamTarget& target,
   if (!target.identity.empty()) {
     auto identity = SpiffeId::parse(target.identity);
     // Never in plaintext to an endpoint that should be encrypted.
-    const bool possible = identity && context_.credentials;
-    if (!possible) {
-      const std::string why = identity ? "there is no certificate yet" : identity.error().message;
+    const std::string why = !identity               ? identity.error().message
+                            : !context_.credentials ? "there is no certificate yet"
+                            : context_.certificate_expired()
+                                ? "this pod's certificate expired and was not renewed: see the CA"
+                                : "";
+    if (!why.empty()) {
       context_.loop.defer([done = std::move(done), why] { done(fail(Code::unavailable, why)); });
       return nullptr;
     }

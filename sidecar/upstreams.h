@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/address.h"
@@ -21,7 +22,7 @@ struct UpstreamTarget {
 
 class Upstreams {
  public:
-  explicit Upstreams(WorkerContext& context) : context_(context), pool_(context.loop) {}
+  explicit Upstreams(WorkerContext& context);
 
   using StreamDone = Function<void(Result<std::unique_ptr<io::Stream>>)>;
   // A stream for opaque TCP, as io::Loop::connect; with an identity it is mesh TLS, ALPN weft-tcp.
@@ -33,6 +34,7 @@ class Upstreams {
   void credentials_changed() { pool_.retire_all(); }
 
  private:
+  std::optional<Duration> lifetime(const io::Stream& stream) const;
   std::unique_ptr<io::Connecting> connect(const UpstreamTarget& target, std::string alpn, StreamDone done);
 
   WorkerContext& context_;

@@ -107,6 +107,14 @@ void Worker::drain_inbound() {
   }));
 }
 
+void Worker::take_used_addresses(Function<void(std::vector<Address>)> taken) {
+  loop_.post(anchor_.guard([this, taken = std::move(taken)] {
+    for (const auto& [key, connection] : connections_) connection->note_use();
+    const auto used = std::exchange(context_.used_addresses, {});
+    taken({used.begin(), used.end()});
+  }));
+}
+
 // A connection made to the proxy's own port was not redirected: carrying it "on" would be a loop.
 bool Worker::loops_back(const Address& original, std::uint16_t own_port) const {
   return original.port == own_port && (original.ip.is_loopback() || context_.is_own_pod(original.ip));

@@ -37,6 +37,9 @@ class Worker final : ConnectionOwner {
   // `done` runs on the worker's thread. Once it has been called with success, inbound traffic is accepted.
   void open_inbound(Function<void(Status)> done);
   void drain_inbound();
+  // The known addresses that connections went to since the last call, and those that open ones go to. `taken`
+  // runs on the worker's thread.
+  void take_used_addresses(Function<void(std::vector<Address>)> taken);
   // Connections open now; any thread.
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
 

@@ -11,6 +11,7 @@
 #include "io/loop.h"
 #include "policy/endpoint_state.h"
 #include "sidecar/config_store.h"
+#include "sidecar/server_first.h"
 #include "sidecar/settings.h"
 #include "tls/context.h"
 
@@ -37,10 +38,13 @@ struct WorkerContext {
   std::shared_ptr<const Config> config;            // never null
   std::shared_ptr<const Credentials> credentials;  // null before the first certificate
   Upstreams* upstreams = nullptr;
-  // Undeclared ports whose server was seen to speak first: the next client there is not waited for.
-  std::unordered_set<Address> server_first;
+  ServerFirst server_first;
+  // Addresses that connections went to, since they were last told to the control thread.
+  std::unordered_set<Address> used_addresses;
   bool draining_inbound = false;  // new requests are answered, and told to go elsewhere
 
+  // REQUIRES: credentials.
+  bool certificate_expired() const { return credentials->client->svid()->not_after <= loop.wall_now(); }
   // Within the mesh's pod and Service ranges; everything is while those are not known.
   bool in_mesh(const IpAddress& ip) const {
     for (const Cidr& cidr : settings.mesh_cidrs) {

@@ -35,6 +35,10 @@ void WorkerTelemetry::connection_refused(Direction direction, std::string_view r
   metrics_.connection_refused(direction, reason, loop_->wall_now());
 }
 
+void WorkerTelemetry::connection_ended(Direction direction, std::string_view reason) {
+  metrics_.connection_ended(direction, reason, loop_->wall_now());
+}
+
 void WorkerTelemetry::endpoint_ejected(std::string_view endpoint) {
   metrics_.endpoint_ejected(loop_->wall_now());
   log::info("an endpoint keeps failing and is left out for a while", {{"endpoint", std::string(endpoint)}});

@@ -27,6 +27,7 @@ class WorkerTelemetry final : public Telemetry {
   void connection_joined(const PeersRecord& peers) override;
   void connection_done(const ConnectionRecord& record, bool joined) override;
   void connection_refused(Direction direction, std::string_view reason) override;
+  void connection_ended(Direction direction, std::string_view reason) override;
   void endpoint_ejected(std::string_view endpoint) override;
 
  private:

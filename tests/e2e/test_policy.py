@@ -38,6 +38,15 @@ def test_strict_tells_a_plaintext_caller_what_is_missing(mesh):
     assert out.strip() == "0"
 
 
+def test_a_plaintext_caller_in_the_midst_of_its_body_sees_why_it_is_refused(mesh):
+    # Without `Expect` curl does not wait for leave to send.
+    for upload in ("-T /tmp/body", "-T - < /tmp/body"):
+        out = mesh.exec("old", "sh", "-c", "head -c 8000000 /dev/zero > /tmp/body; "
+                        f"curl -sS -m 20 -D - -o /dev/null -H 'Expect:' http://strict.default/ {upload}",
+                        ns="legacy").stdout
+        assert out.startswith("HTTP/1.1 403 Forbidden") and "x-weft-error: mtls-required" in out, (upload, out)
+
+
 def test_the_mesh_may_call_both(mesh):
     assert mesh.curl("client", "http://open/") == "open"
     assert mesh.curl("client", "http://strict/") == "strict"

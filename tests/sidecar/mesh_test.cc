@@ -2,66 +2,13 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "tests/sidecar/sim_pod.h"
+#include "tests/sidecar/mesh_fixture.h"
 #include "tests/support/stream_recorder.h"
 
 namespace weft::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::uint16_t app_port = 8080;
-
-class MeshTest : public testing::Test {
- protected:
-  MeshTest() { redirect_like_iptables(network_); }
-
-  std::unique_ptr<SimPod> pod(const std::string& ip, const std::string& service_account) {
-    auto made = std::make_unique<SimPod>(network_, endpoints_, root_, ip, service_account);
-    made->set_inbound(made->inbound_policy());
-    return made;
-  }
-
-  static policy::Service service(std::vector<policy::Endpoint> endpoints) {
-    policy::Service service;
-    service.name = "default/world:80";
-    service.host = "world.default.svc.cluster.local";
-    service.port = 80;
-    service.protocol = policy::Protocol::http1;
-    service.addresses = {Address::parse("198.18.128.1:80").value()};
-    service.endpoints = std::move(endpoints);
-    return service;
-  }
-
-  static http::FetchRequest get(std::string path = "/") {
-    http::FetchRequest request;
-    request.head.method = "GET";
-    request.head.target = std::move(path);
-    request.head.authority = "world";
-    request.timeout = 60s;
-    return request;
-  }
-
-  static http::SimpleServer::Handle says(std::string text) {
-    return [text](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-      respond(http::SimpleReply{200, text, "text/plain", {}});
-    };
-  }
-
-  Result<http::FetchReply> call(SimPod& from, http::FetchRequest request,
-                                const char* to = "198.18.128.1:80") {
-    std::optional<Result<http::FetchReply>> outcome;
-    const auto in_flight = from.fetch(Address::parse(to).value(), std::move(request),
-                                      [&](Result<http::FetchReply> reply) { outcome = std::move(reply); });
-    if (!network_.run_until([&] { return outcome.has_value(); }))
-      return fail(Code::timeout, "the simulation stood still");
-    return *std::move(outcome);
-  }
-
-  sim::SimNetwork network_{7};
-  policy::EndpointRegistry endpoints_;
-  TestRoot root_{noon()};
-};
 
 TEST_F(MeshTest, CarriesARequestOverMutualTlsAndNamesTheCaller) {
   auto hello = pod("198.18.0.1", "hello");
@@ -122,6 +69,26 @@ TEST_F(MeshTest, TellsAPlaintextHttpCallerThatTheyNeedMutualTls) {
   ASSERT_TRUE(reply) << reply.error().message;
   EXPECT_EQ(reply->head.status, 403);
   EXPECT_EQ(world->telemetry.refused["mtls-required"], 1);
+}
+
+// The whole of its body lies before it when the answer comes.
+TEST_F(MeshTest, APlaintextCallerInTheMidstOfItsBodySeesWhyItIsRefused) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  world->serve(app_port, says("never"));
+  StreamRecorder client;
+  const auto connecting = hello->loop().connect(
+      Address{world->ip(), app_port}, {}, [&](Result<std::unique_ptr<io::Stream>> stream) {
+        client.take(*std::move(stream));
+        client.stream->write("PUT /upload HTTP/1.1\r\nhost: world\r\ncontent-length: 5000000\r\n\r\n");
+      });
+  ASSERT_TRUE(network_.run_until([&] { return client.data.ends_with("sidecar\n"); }));
+  EXPECT_TRUE(client.data.starts_with("HTTP/1.1 403 Forbidden\r\n")) << client.data;
+  EXPECT_NE(client.data.find("x-weft-error: mtls-required\r\n"), std::string::npos) << client.data;
+  client.stream->write(std::string(5'000'000, 'x'));
+  client.stream->end();
+  EXPECT_TRUE(network_.run_until([&] { return world->connections() == 0; }, 4s));
+  EXPECT_EQ(client.failures, 0) << client.error->message;
 }
 
 TEST_F(MeshTest, LetsAPlaintextCallerInWhereThePortIsPermissiveAsAnonymous) {
@@ -262,6 +229,36 @@ TEST_F(MeshTest, RefusesAnUnknownAddressInsideTheMeshRangesWhenDiscoveryDoesNotA
   EXPECT_FALSE(reply);
   EXPECT_EQ(hello->telemetry.refused["no-config"], 1);
   EXPECT_EQ(hello->asked, (std::vector<Address>{Address::parse("198.18.77.77:80").value()}));
+}
+
+TEST_F(MeshTest, SaysWhichAddressesAreInUseAndGoesOnWithOneThatIsTakenAwayMeanwhile) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  world->serve(app_port, says("world"));
+  const policy::Service known = service({world->endpoint(app_port)});
+  const std::string address = known.addresses[0].to_string();
+  hello->know({known});
+  EXPECT_TRUE(call(*hello, get()));
+  EXPECT_EQ(hello->used_addresses(), std::set<std::string>{address}) << "a short connection counts";
+  network_.advance(1s);
+  EXPECT_TRUE(hello->used_addresses().empty());
+  StreamRecorder client;
+  const auto ask = [&] {
+    client.data.clear();
+    client.stream->write("GET / HTTP/1.1\r\nhost: world\r\n\r\n");
+    return network_.run_until([&] { return client.data.ends_with("world"); }, 5s);
+  };
+  const auto connecting = hello->connect(known.addresses[0], [&](Result<std::unique_ptr<io::Stream>> stream) {
+    client.take(*std::move(stream));
+  });
+  ASSERT_TRUE(network_.run_until([&] { return client.stream != nullptr; }));
+  ASSERT_TRUE(ask());
+  hello->used_addresses();
+  EXPECT_EQ(hello->used_addresses(), std::set<std::string>{address}) << "so does one that lasts";
+  hello->asked.clear();
+  hello->forget(known.addresses[0]);
+  EXPECT_TRUE(ask()) << client.data;
+  EXPECT_EQ(hello->asked, known.addresses);
 }
 
 TEST_F(MeshTest, HandsACallToTheOwnPodOverWithinTheProcessUnderTheOwnPolicy) {

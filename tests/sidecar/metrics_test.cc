@@ -148,6 +148,7 @@ TEST(Metrics, RetriesRefusalsAndEjectionsHaveTheirCounters) {
   worker.request_done(record);
   worker.connection_opened(Direction::inbound, start);
   worker.connection_refused(Direction::inbound, "mtls-required", start);
+  worker.connection_ended(Direction::inbound, "age-limit", start);
   worker.endpoint_ejected(start);
   worker.log_lines_dropped(7, start);
   const auto scraped = scrape(metrics);
@@ -156,6 +157,7 @@ TEST(Metrics, RetriesRefusalsAndEjectionsHaveTheirCounters) {
   EXPECT_EQ(scraped.at("weft_connections_total{direction=\"inbound\"}"), "1");
   EXPECT_EQ(scraped.at("weft_connections_refused_total{direction=\"inbound\",reason=\"mtls-required\"}"),
             "1");
+  EXPECT_EQ(scraped.at("weft_connections_ended_total{direction=\"inbound\",reason=\"age-limit\"}"), "1");
   EXPECT_EQ(scraped.at("weft_endpoint_ejections_total"), "1");
   EXPECT_EQ(scraped.at("weft_access_log_dropped_lines_total"), "7");
 }

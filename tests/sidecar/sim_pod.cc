@@ -8,8 +8,13 @@
 namespace weft::test {
 namespace {
 
-std::shared_ptr<const sidecar::Credentials> credentials(const TestRoot& root, const std::string& identity) {
-  const auto svid = root.svid(identity);
+constexpr auto day = std::chrono::hours(24);
+
+std::shared_ptr<const sidecar::Credentials> credentials(const TestRoot& root, const std::string& identity,
+                                                        WallTime not_after) {
+  tls::CertificateTemplate leaf = root.leaf(identity);
+  leaf.not_after = not_after;
+  const auto svid = root.sign(leaf);
   return std::make_shared<const sidecar::Credentials>(sidecar::Credentials{
       tls::Context::client(svid, root.bundle()).value(),
       tls::Context::server(svid, root.bundle(), {{"weft-http/1.1", "weft-tcp", "http/1.1", "h2"}, true})
@@ -37,7 +42,7 @@ SimPod::SimPod(sim::SimNetwork& network, policy::EndpointRegistry& endpoints, co
       context_{loop_,     random_,
                settings_, endpoints,
                telemetry, [this](const Address& address) { asked.push_back(address); },
-               config_,   credentials(root, identity_)} {
+               config_,   credentials(root, identity_, root.now() + day)} {
   loop_.set_wall(root.now());
   upstreams_ = std::make_unique<sidecar::Upstreams>(context_);
   context_.upstreams = upstreams_.get();
@@ -70,6 +75,12 @@ SimPod::~SimPod() {
   servers_.clear();
 }
 
+void SimPod::renew(const TestRoot& root, Duration lifetime) {
+  const WallTime not_after = loop_.wall_now() + std::chrono::duration_cast<WallTime::duration>(lifetime);
+  context_.credentials = credentials(root, identity_, not_after);
+  upstreams_->credentials_changed();
+}
+
 void SimPod::publish(std::shared_ptr<const sidecar::Config> config) {
   context_.config = std::move(config);
   tell_config_changed();
@@ -80,6 +91,13 @@ std::vector<sidecar::Connection*> SimPod::open_connections() const {
   std::vector<sidecar::Connection*> open;
   for (const auto& [key, connection] : connections_) open.push_back(key);
   return open;
+}
+
+std::set<std::string> SimPod::used_addresses() {
+  for (const auto& [key, connection] : connections_) connection->note_use();
+  std::set<std::string> used;
+  for (const Address& address : std::exchange(context_.used_addresses, {})) used.insert(address.to_string());
+  return used;
 }
 
 void SimPod::tell_root_removed() {
@@ -102,6 +120,13 @@ void SimPod::know(std::vector<policy::Service> services, std::vector<policy::Add
     const Address address = owner.address;
     config->owners[address] = std::make_shared<const policy::AddressOwner>(std::move(owner));
   }
+  config_ = config;
+  publish(config);
+}
+
+void SimPod::forget(const Address& address) {
+  auto config = std::make_shared<sidecar::Config>(*config_);
+  config->owners.erase(address);
   config_ = config;
   publish(config);
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,15 @@ class RecordingTelemetry final : public sidecar::Telemetry {
   void connection_refused(sidecar::Direction, std::string_view reason) override {
     ++refused[std::string(reason)];
   }
+  void connection_ended(sidecar::Direction, std::string_view reason) override {
+    ++ended[std::string(reason)];
+  }
   void endpoint_ejected(std::string_view) override { ++ejections; }
 
   std::vector<sidecar::RequestRecord> requests;
   std::vector<sidecar::ConnectionRecord> connections;
   std::map<std::string, int> refused;
+  std::map<std::string, int> ended;
   int opened = 0;
   int ejections = 0;
 };
@@ -52,8 +57,11 @@ class SimPod final : sidecar::ConnectionOwner {
          const std::string& ip, const std::string& service_account);
   ~SimPod();
 
+  // What the CA says: a certificate for so long from now on.
+  void renew(const TestRoot& root, Duration lifetime);
   // What discovery says.
   void know(std::vector<policy::Service> services, std::vector<policy::AddressOwner> owners = {});
+  void forget(const Address& address);
   void set_inbound(policy::InboundPolicy policy);
   policy::InboundPolicy inbound_policy(policy::MtlsMode mode = policy::MtlsMode::strict) const;
   policy::Endpoint endpoint(std::uint16_t port) const;
@@ -71,6 +79,8 @@ class SimPod final : sidecar::ConnectionOwner {
   const std::string& identity() const { return identity_; }
   const IpAddress& ip() const { return ip_; }
   std::size_t connections() const { return connections_.size(); }
+  // The known addresses that connections went to, since the last call.
+  std::set<std::string> used_addresses();
   void tell_config_changed();
   void tell_root_removed();
 

@@ -71,5 +71,13 @@ TEST_F(WorkerTest, ClosesWhatWasNotRedirectedOnBothPortsWhileConfigurationsArriv
   EXPECT_EQ(first.connections() + second.connections(), 0u);
 }
 
+TEST_F(WorkerTest, TellsWhichAddressesAreInUse) {
+  Worker worker(settings_, endpoints_, first_telemetry_, 1, [](const Address&) {});
+  ASSERT_TRUE(worker.start());
+  std::atomic<int> told = -1;
+  worker.take_used_addresses([&](std::vector<Address> used) { told = static_cast<int>(used.size()); });
+  EXPECT_TRUE(test::run_until(loop_, [&] { return told == 0; }));
+}
+
 }  // namespace
 }  // namespace weft::sidecar

@@ -1,0 +1,63 @@
+#include "sidecar/first_word.h"
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace weft::sidecar {
+
+FirstWord::FirstWord(io::Loop& loop, std::unique_ptr<io::Stream> downstream, std::string already_read,
+                     Function<void(Result)> done)
+    : loop_(loop),
+      done_(std::move(done)),
+      // A member: its callback does not outlive this.
+      client_(
+          loop, std::move(downstream), std::move(already_read), limits::tcp_idle_timeout,
+          [this](Preread::Result read) {
+            if (finished_) return;
+            // It began, and does not go on: not a protocol that needs more to be told.
+            if (read.outcome == Preread::Outcome::silent && !read.bytes.empty())
+              read.outcome = Preread::Outcome::detected;
+            result_.client = std::move(read);
+            finish();
+          },
+          limits::header_read_timeout) {}
+
+FirstWord::~FirstWord() = default;
+
+void FirstWord::connected(std::unique_ptr<io::Stream> upstream) {
+  result_.upstream = std::move(upstream);
+  if (!finished_) result_.upstream->start(*this);
+}
+
+void FirstWord::stream_data(std::string_view bytes) {
+  result_.from_upstream.append(bytes);
+  server_spoke();
+}
+
+void FirstWord::stream_end() {
+  result_.upstream_ended = true;
+  server_spoke();
+}
+
+void FirstWord::stream_failed(const Error& error) {
+  result_.upstream_failed = true;
+  result_.error = error;
+  server_spoke();
+}
+
+void FirstWord::server_spoke() {
+  if (finished_) return;
+  result_.server_first = !result_.upstream_failed;
+  result_.client = client_.take();
+  result_.client.outcome = Preread::Outcome::silent;
+  finish();
+}
+
+void FirstWord::finish() {
+  finished_ = true;
+  if (result_.upstream && !result_.upstream_failed) result_.upstream->pause();
+  loop_.defer(anchor_.guard([this] { done_(std::move(result_)); }));
+}
+
+}  // namespace weft::sidecar
