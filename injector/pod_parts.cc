@@ -102,7 +102,7 @@ Json environment(const SidecarInputs& inputs) {
     env.value("WEFT_CONCURRENCY", std::to_string(count));
   env.value("WEFT_LOG_LEVEL", settings.log_level.value_or(""));
   env.value("WEFT_GRACE_SECONDS", std::to_string(inputs.grace_seconds));
-  if (!inputs.probes.empty()) env.value("WEFT_PROBES", to_text(inputs.probes));
+  if (!inputs.probes.empty()) env.value(probes_variable, to_text(inputs.probes));
   return env.take();
 }
 

@@ -14,6 +14,7 @@ namespace weft::injector {
 
 inline constexpr std::string_view init_name = "weft-init";
 inline constexpr std::string_view sidecar_name = "weft-sidecar";
+inline constexpr std::string_view probes_variable = "WEFT_PROBES";  // of the sidecar
 inline constexpr std::string_view token_volume = "weft-token";
 inline constexpr std::string_view bundle_volume = "weft-trust-bundle";
 inline constexpr std::string_view state_volume = "weft-state";

@@ -1,6 +1,7 @@
 #include "injector/pod_patch.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "injector/json_patch.h"
@@ -129,6 +130,40 @@ void add_status(Json& operations, const Json& pod, const InjectorConfig& config)
                            to_text(make_status(config))));
 }
 
+std::optional<std::size_t> place_of(const Json& list, std::string_view name) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const Json* found = member(list[i], "name");
+    if (found != nullptr && *found == name) return i;
+  }
+  return std::nullopt;
+}
+
+// A pod that has its sidecar may have got further containers since, from webhooks behind ours: their probes
+// are sent to the sidecar as well. The sidecar has not started yet, so its environment may still change.
+Result<PodPatch> patch_injected(const Json& pod, const PodView& view) {
+  WEFT_ASSIGN(ProbeRewrites probes, rewrite_probes(pod));
+  if (probes.operations.empty()) return PodPatch{"", "the pod has its sidecar already", {}};
+  const std::size_t sidecar = *place_of(*view.init_containers, sidecar_name);
+  const std::string path = element_path("spec.initContainers", sidecar);
+  WEFT_ASSIGN(const Json* const variables, list_member((*view.init_containers)[sidecar], path, "env"));
+  if (variables == nullptr) return fail(Code::invalid, str_cat(path, ".env: missing"));
+  const std::string pointer = str_cat("/spec/initContainers/", sidecar, "/env/");
+  Json operations = std::move(probes.operations);
+  const auto known = place_of(*variables, probes_variable);
+  if (!known) {
+    operations.push_back(
+        add(pointer + "-", {{"name", probes_variable}, {"value", to_text(probes.originals)}}));
+  } else {
+    WEFT_ASSIGN(const std::string text, text_member((*variables)[*known], path, "value"));
+    WEFT_ASSIGN(Json all, parse_json(text, probes_variable));
+    if (!all.is_object()) return fail(Code::invalid, str_cat(probes_variable, ": expected an object"));
+    all.update(probes.originals);
+    operations.push_back(
+        {{"op", "replace"}, {"path", str_cat(pointer, *known, "/value")}, {"value", to_text(all)}});
+  }
+  return PodPatch{to_text(operations), "", std::move(probes.warnings)};
+}
+
 std::int64_t grace_seconds(const PodView& view) {
   const Json* seconds = member(*view.spec, "terminationGracePeriodSeconds");
   const bool usable = seconds != nullptr && seconds->is_number_unsigned();
@@ -141,7 +176,7 @@ Result<PodPatch> make_pod_patch(std::string_view pod_text, const InjectorConfig&
   WEFT_ASSIGN(const Json pod, parse_json(pod_text, "the pod"));
   WEFT_ASSIGN(const PodView view, view_of(pod));
   if (has_named(view.init_containers, init_name) && has_named(view.init_containers, sidecar_name)) {
-    return PodPatch{"", "the pod has its sidecar already", {}};
+    return patch_injected(pod, view);
   }
   WEFT_TRY(check_pod(view));
   WEFT_ASSIGN(const policy::PodSettings settings, read_annotations(view));

@@ -2,7 +2,8 @@
 // (RFC 6902) comes out. Adds, in front of all other init containers, weft-init (programs iptables, then
 // exits) and weft-sidecar (a native sidecar: an init container with restartPolicy Always, so that it runs
 // before the application and goes after it), and the volumes that only the sidecar mounts; sends the probes
-// of all containers through the sidecar; notes itself in the annotation weft.mesh/status. Twice is once.
+// of all containers through the sidecar; notes itself in the annotation weft.mesh/status. Twice is once, but
+// that the probes of containers that came in between are sent through the sidecar as well.
 #pragma once
 
 #include <string>

@@ -101,6 +101,8 @@ class Rewriter {
                                            "port of container ",
                                            printable(name)));
       }
+      // It asks the sidecar already: it was rewritten before, or is about the sidecar itself.
+      if (*port == health_port) return {};
       const std::string key = str_cat(name, "/", kind.endpoint);
       WEFT_ASSIGN(rewrites_.originals[key], original_of(handler, *action, action_path, *port, probe));
       Json changed = probe;

@@ -24,7 +24,7 @@ struct ProbeRewrites {
 };
 
 // Of every container, those of native sidecars (init containers) included. exec probes stay as they are, as
-// do HTTP and TCP probes that name another host. Errors name the JSON path.
+// do HTTP and TCP probes that name another host, and those of the health port. Errors name the JSON path.
 Result<ProbeRewrites> rewrite_probes(const Json& pod);
 
 }  // namespace weft::injector

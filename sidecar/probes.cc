@@ -1,7 +1,11 @@
 #include "sidecar/probes.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace weft::sidecar {
@@ -9,20 +13,33 @@ namespace {
 
 using Json = nlohmann::json;
 
-Result<ProbeSpec> parse_probe(const std::string& name, const Json& json) {
+constexpr std::uint64_t timeout_seconds_max = 3600;
+
+// The kubelet waits no longer than we do; so that it hears the reason, and not only its own time-out, we give
+// up a little earlier.
+Duration timeout_of(std::uint64_t seconds) {
+  return std::chrono::seconds(std::clamp<std::uint64_t>(seconds, 1, timeout_seconds_max)) -
+         std::chrono::milliseconds(50);
+}
+
+Result<http::HealthProbe> parse_probe(const std::string& name, const Json& json) {
+  using Kind = http::HealthProbe::Kind;
   const auto bad = [&](std::string_view why) {
     return fail(Code::invalid, str_cat("probe ", name, ": ", why));
   };
   if (!json.is_object()) return bad("expected an object");
-  ProbeSpec spec;
-  const std::string type =
-      json.contains("type") && json["type"].is_string() ? json["type"].get<std::string>() : "";
+  const auto text = [&json](const char* field) {
+    const auto found = json.find(field);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  http::HealthProbe probe;
+  const std::string type = text("type");
   if (type == "http")
-    spec.type = ProbeSpec::Type::http;
+    probe.kind = Kind::http;
   else if (type == "tcp")
-    spec.type = ProbeSpec::Type::tcp;
+    probe.kind = Kind::tcp;
   else if (type == "grpc")
-    spec.type = ProbeSpec::Type::grpc;
+    probe.kind = Kind::grpc;
   else
     return bad("type: expected http, tcp or grpc");
   const auto port = json.find("port");
@@ -30,109 +47,103 @@ Result<ProbeSpec> parse_probe(const std::string& name, const Json& json) {
       port->get<std::uint64_t>() > 65535) {
     return bad("port: expected 1 to 65535");
   }
-  spec.port = port->get<std::uint16_t>();
-  if (const auto path = json.find("path"); path != json.end() && path->is_string())
-    spec.path = path->get<std::string>();
-  if (!spec.path.starts_with('/')) spec.path.insert(0, "/");
-  if (const auto scheme = json.find("scheme"); scheme != json.end() && scheme->is_string()) {
-    spec.https = equals_ignore_case(scheme->get<std::string>(), "https");
-  }
-  if (const auto seconds = json.find("timeoutSeconds");
-      seconds != json.end() && seconds->is_number_unsigned()) {
-    spec.timeout = std::chrono::seconds(std::clamp<std::uint64_t>(seconds->get<std::uint64_t>(), 1, 3600));
-  }
+  probe.address.port = port->get<std::uint16_t>();
+  probe.path = text("path");
+  probe.https = equals_ignore_case(text("scheme"), "https");
+  probe.service = text("service");
+  const auto seconds = json.find("timeoutSeconds");
+  const bool has_timeout = seconds != json.end() && seconds->is_number_unsigned();
+  probe.timeout = timeout_of(has_timeout ? seconds->get<std::uint64_t>() : 1);
   if (const auto headers = json.find("headers"); headers != json.end() && headers->is_array()) {
     for (const Json& header : *headers) {
       if (!header.is_object() || !header.contains("name") || !header["name"].is_string() ||
           !header.contains("value") || !header["value"].is_string()) {
         return bad("headers: expected a list of name and value");
       }
-      spec.headers.push_back(
-          codec::Header{header["name"].get<std::string>(), header["value"].get<std::string>()});
+      probe.headers.push_back({header["name"].get<std::string>(), header["value"].get<std::string>()});
     }
   }
-  return spec;
+  return probe;
+}
+
+// What a Kubernetes user calls it.
+std::string_view kind_name(std::string_view endpoint) {
+  if (endpoint == "livez") return "liveness";
+  if (endpoint == "readyz") return "readiness";
+  return "startup";
+}
+
+http::SimpleReply reply(int status, std::string body) {
+  return http::SimpleReply{status, std::move(body), "text/plain", {}};
 }
 
 }  // namespace
 
-Result<std::map<std::string, ProbeSpec, std::less<>>> parse_probes(std::string_view json) {
-  std::map<std::string, ProbeSpec, std::less<>> specs;
-  if (json.empty()) return specs;
+Result<ProbeMap> parse_probes(std::string_view json) {
+  ProbeMap probes;
+  if (json.empty()) return probes;
   const Json root = Json::parse(json, nullptr, false);
   if (!root.is_object()) return fail(Code::invalid, "WEFT_PROBES: expected a JSON object");
   for (const auto& [name, probe] : root.items()) {
-    auto spec = parse_probe(name, probe);
-    if (!spec) return fail(spec.error().in("WEFT_PROBES"));
-    specs.emplace(name, *std::move(spec));
+    auto parsed = parse_probe(name, probe);
+    if (!parsed) return fail(parsed.error().in("WEFT_PROBES"));
+    probes.emplace(name, *std::move(parsed));
   }
-  return specs;
+  return probes;
 }
 
 struct Probes::Attempt {
+  const std::string& name;
   http::SimpleServer::Respond respond;
-  std::unique_ptr<io::Connecting> connecting;
-  std::unique_ptr<http::Fetch> fetch;
+  std::unique_ptr<http::ProbeUnderWay> under_way;
 };
 
-Probes::Probes(io::Loop& loop, const IpAddress& pod_ip, std::map<std::string, ProbeSpec, std::less<>> specs)
-    : loop_(loop), pod_ip_(pod_ip), specs_(std::move(specs)) {}
+Probes::Probes(io::Loop& loop, const IpAddress& pod_ip, ProbeMap probes)
+    : loop_(loop), probes_(std::move(probes)) {
+  for (auto& [name, probe] : probes_) probe.address.ip = pod_ip;
+}
 
 Probes::~Probes() = default;
 
-void Probes::probe(std::string_view path, http::SimpleServer::Respond respond) {
+void Probes::probe(std::string_view path, std::string_view user_agent, http::SimpleServer::Respond respond) {
   const std::string_view name = path.substr(path_prefix.size());
-  const auto found = specs_.find(name);
-  if (found == specs_.end()) {
-    return respond(
-        http::SimpleReply{404, str_cat("this pod has no probe '", printable(name), "'\n"), "text/plain", {}});
+  const auto found = probes_.find(name);
+  if (found == probes_.end()) {
+    return respond(reply(404, str_cat("this pod has no probe '", printable(name), "'\n")));
   }
-  const ProbeSpec& spec = found->second;
+  if (attempts_.size() >= at_once_max) return respond(reply(503, "too many probes at once\n"));
+  http::HealthProbe probe = found->second;
+  // In front, so that one of the probe's own wins.
+  if (!user_agent.empty()) {
+    probe.headers.insert(probe.headers.begin(), {"user-agent", std::string(user_agent)});
+  }
   const std::uint64_t id = next_id_++;
-  const Address target{pod_ip_, spec.port};
-  Attempt& attempt = *attempts_.emplace(id, std::make_unique<Attempt>()).first->second;
-  attempt.respond = std::move(respond);
-  if (spec.type != ProbeSpec::Type::http || spec.https) {
-    io::ConnectOptions options;
-    options.timeout = spec.timeout;
-    attempt.connecting =
-        loop_.connect(target, options, anchor_.guard([this, id](Result<std::unique_ptr<io::Stream>> stream) {
-          finish(id, stream ? http::SimpleReply{}
-                            : http::SimpleReply{503, stream.error().message + "\n", "text/plain", {}});
-        }));
-    return;
-  }
-  http::FetchRequest request;
-  request.timeout = spec.timeout;
-  request.head.method = "GET";
-  request.head.target = spec.path;
-  request.head.authority = target.to_string();
-  for (const codec::Header& header : spec.headers) {
-    if (equals_ignore_case(header.name, "host"))
-      request.head.authority = header.value;
-    else
-      request.head.headers.add(header.name, header.value);
-  }
-  const auto connect = [this, target, timeout = spec.timeout](auto done) {
-    io::ConnectOptions options;
-    options.timeout = timeout;
-    return loop_.connect(target, options, std::move(done));
-  };
-  attempt.fetch = http::fetch(
-      loop_, connect, std::move(request), anchor_.guard([this, id](Result<http::FetchReply> reply) {
-        if (!reply) return finish(id, http::SimpleReply{503, reply.error().message + "\n", "text/plain", {}});
-        const int status = reply->head.status;
-        finish(id, status < 400
-                       ? http::SimpleReply{status, "", "text/plain", {}}
-                       : http::SimpleReply{
-                             503, str_cat("the application answered ", status, "\n"), "text/plain", {}});
-      }));
+  auto attempt = std::make_unique<Attempt>(Attempt{found->first, std::move(respond), nullptr});
+  attempt->under_way = http::run_health_probe(
+      loop_, std::move(probe), anchor_.guard([this, id](const Status& status) { finish(id, status); }));
+  attempts_.emplace(id, std::move(attempt));
 }
 
-void Probes::finish(std::uint64_t id, http::SimpleReply reply) {
+void Probes::finish(std::uint64_t id, const Status& status) {
   auto node = attempts_.extract(id);
-  node.mapped()->respond(std::move(reply));
-  loop_.delete_later(std::move(node.mapped()));
+  Attempt& attempt = *node.mapped();
+  note(attempt.name, status);
+  attempt.respond(status ? reply(200, "") : reply(503, status.error().message + "\n"));
+}
+
+void Probes::note(const std::string& name, const Status& status) {
+  const auto failing = failing_.find(name);
+  if (status && failing == failing_.end()) return;
+  if (!status && failing != failing_.end() && failing->second == status.error().message) return;
+  const std::size_t slash = name.rfind('/');
+  const std::string container = name.substr(0, slash);
+  const std::string kind(kind_name(std::string_view(name).substr(slash + 1)));
+  if (status) {
+    failing_.erase(failing);
+    return log::info("probe passes again", {{"container", container}, {"probe", kind}});
+  }
+  failing_[name] = status.error().message;
+  log::warning("probe failed", {{"container", container}, {"probe", kind}, {"why", status.error().message}});
 }
 
 }  // namespace weft::sidecar

@@ -323,7 +323,10 @@ void Sidecar::serve_admin(const http::SimpleRequest& request, http::SimpleServer
 
 void Sidecar::serve_health(const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
   const std::string_view path = http::path_of(request.head.target);
-  if (path.starts_with(Probes::path_prefix)) return probes_->probe(path, std::move(respond));
+  if (path.starts_with(Probes::path_prefix)) {
+    const auto user_agent = request.head.headers.get("user-agent").value_or("");
+    return probes_->probe(path, user_agent, std::move(respond));
+  }
   if (path != "/ready")
     return respond(text_reply(404, "/ready, and /app-health/ for the application's probes\n"));
   const Status state = ready();

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "cli/local/container.h"
-#include "http/simple_client.h"
+#include "http/health_probe.h"
 
 namespace weft::local {
 namespace {
@@ -77,41 +77,18 @@ class Command final : public ActionBase {
   Anchor anchor_;
 };
 
-// A connection that can be made is a success.
-class Connection final : public ActionBase {
+// A request to the application, as a probe makes it.
+class Request final : public ActionBase {
  public:
-  Connection(io::Loop& loop, const Address& address, Duration timeout, ActionDone done)
-      : ActionBase(loop, timeout, std::move(done)) {
-    connecting_ = loop.connect(address, {timeout, 0}, [this](Result<std::unique_ptr<io::Stream>> got) {
-      finish(got ? Status() : fail(got.error()));
-    });
+  // The probe's own time-out says more than ours, which comes after it.
+  Request(io::Loop& loop, http::HealthProbe probe, ActionDone done)
+      : ActionBase(loop, probe.timeout + std::chrono::seconds(1), std::move(done)) {
+    under_way_ =
+        http::run_health_probe(loop, std::move(probe), [this](const Status& status) { finish(status); });
   }
 
  private:
-  std::unique_ptr<io::Connecting> connecting_;
-};
-
-class HttpGet final : public ActionBase {
- public:
-  HttpGet(io::Loop& loop, const Address& address, http::FetchRequest request, Duration timeout,
-          ActionDone done)
-      : ActionBase(loop, timeout, std::move(done)) {
-    fetch_ = http::fetch(
-        loop,
-        [&loop, address, timeout](Function<void(Result<std::unique_ptr<io::Stream>>)> connected) {
-          return loop.connect(address, {timeout, 0}, std::move(connected));
-        },
-        std::move(request), [this](Result<http::FetchReply> reply) { fetched(reply); });
-  }
-
- private:
-  void fetched(const Result<http::FetchReply>& reply) {
-    if (!reply) return finish(fail(reply.error()));
-    const int status = reply->head.status;
-    finish(status >= 200 && status < 400 ? Status() : fail(Code::refused, str_cat("HTTP status ", status)));
-  }
-
-  std::unique_ptr<http::Fetch> fetch_;
+  std::unique_ptr<http::ProbeUnderWay> under_way_;
 };
 
 class Sleep final : public ActionBase {
@@ -136,21 +113,20 @@ class Impossible final : public ActionBase {
   Anchor anchor_;
 };
 
-http::FetchRequest http_request(const kube::Action& action, const Address& address, Duration timeout) {
-  http::FetchRequest request;
-  request.timeout = timeout;
-  request.head.method = "GET";
-  request.head.target = action.path.empty() ? "/" : action.path;
-  request.head.authority = address.to_string();
-  request.head.headers.add("user-agent", "kube-probe/weft-local");
-  for (const auto& [name, value] : action.headers) {
-    if (equals_ignore_case(name, "host")) {
-      request.head.authority = value;
-    } else {
-      request.head.headers.set(name, value);
-    }
-  }
-  return request;
+http::HealthProbe health_probe(const kube::Action& action, const Address& address, Duration timeout) {
+  using Kind = http::HealthProbe::Kind;
+  http::HealthProbe probe;
+  probe.kind = action.kind == kube::Action::Kind::tcp_socket ? Kind::tcp
+               : action.kind == kube::Action::Kind::grpc     ? Kind::grpc
+                                                             : Kind::http;
+  probe.address = address;
+  probe.https = action.https;
+  probe.path = action.path;
+  for (const auto& [name, value] : action.headers) probe.headers.push_back({name, value});
+  probe.service = action.grpc_service;
+  probe.timeout = timeout;
+  probe.quote_answer = true;  // of a sidecar that made a rewritten probe: why it failed
+  return probe;
 }
 
 }  // namespace
@@ -176,8 +152,6 @@ std::unique_ptr<RunningAction> run_action(io::Loop& loop, Reaper& reaper, const 
   }
   if (action.kind == Kind::sleep)
     return std::make_unique<Sleep>(loop, action.sleep, timeout, std::move(done));
-  if (action.kind == Kind::grpc) return impossible("weft local does not carry out gRPC probes");
-  if (action.https) return impossible("weft local does not carry out HTTPS probes");
   const std::optional<std::uint16_t> port = kube::resolve_port(action.port, place.spec);
   if (!port) return impossible(str_cat("no container port is named ", printable(action.port.name)));
   Address address{place.pod, *port};
@@ -186,11 +160,7 @@ std::unique_ptr<RunningAction> run_action(io::Loop& loop, Reaper& reaper, const 
     if (!host) return impossible(str_cat("host ", printable(action.host), " is not an address"));
     address.ip = *host;
   }
-  if (action.kind == Kind::tcp_socket) {
-    return std::make_unique<Connection>(loop, address, timeout, std::move(done));
-  }
-  return std::make_unique<HttpGet>(loop, address, http_request(action, address, timeout), timeout,
-                                   std::move(done));
+  return std::make_unique<Request>(loop, health_probe(action, address, timeout), std::move(done));
 }
 
 }  // namespace weft::local

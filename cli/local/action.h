@@ -1,5 +1,5 @@
-// What a probe or a lifecycle hook does, carried out once: a command in the container, an HTTP request or a
-// TCP connection to the pod, or just time passing. Lives on the loop's thread.
+// What a probe or a lifecycle hook does, carried out once: a command in the container, an HTTP, TCP or
+// gRPC request to the pod (http/health_probe.h), or just time passing. Lives on the loop's thread.
 #pragma once
 
 #include <sys/types.h>

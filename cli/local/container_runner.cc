@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -107,6 +108,16 @@ bool ContainerRunner::started() const {
 
 bool ContainerRunner::ready() const {
   return started() && !stopping_ && (readiness_ == nullptr || readiness_->good());
+}
+
+std::string ContainerRunner::failing_probe() const {
+  if (state_ != State::running) return {};
+  for (const auto& [prober, name] :
+       {std::pair{startup_.get(), "startup"}, std::pair{readiness_.get(), "readiness"}}) {
+    if (prober == nullptr || prober->good() || prober->last_failure().empty()) continue;
+    return str_cat(name, " probe: ", prober->last_failure());
+  }
+  return {};
 }
 
 void ContainerRunner::ended(int wait_status) {

@@ -59,6 +59,8 @@ class ContainerRunner {
   const std::string& last_problem() const { return last_problem_; }
   bool started() const;  // runs, and its startup probe has passed
   bool ready() const;    // started, and its readiness probe passes
+  // "readiness probe: …" while that or the startup probe is what keeps a running container from being ready.
+  std::string failing_probe() const;
 
  private:
   void ended(int wait_status);

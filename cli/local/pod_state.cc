@@ -29,14 +29,18 @@ unsigned Pod::restarts() const {
 std::string Pod::waiting_for() const {
   if (ready_) return {};
   if (!started_) return "the control plane";
-  if (!problem_.empty() || phase_ != Phase::running) return problem_;
+  const bool under_way = phase_ == Phase::initializing || phase_ == Phase::running;
+  if (!problem_.empty() || !under_way) return problem_;
   for (const auto* list : {&init_runners_, &runners_}) {
+    if (list == &runners_ && phase_ == Phase::initializing) break;  // not their turn yet
     for (const auto& runner : *list) {
       const bool counts = list == &runners_ || runner->container().is_native_sidecar();
       if (!counts || runner->ready()) continue;
       std::string why = str_cat("container ", runner->container().name);
       if (runner->state() == ContainerRunner::State::backing_off) {
         why += str_cat(" ended with ", runner->exit_code(), " and will be started again");
+      } else if (const std::string probe = runner->failing_probe(); !probe.empty()) {
+        why += str_cat(": ", probe);
       } else if (!runner->last_problem().empty()) {
         why += str_cat(": ", runner->last_problem());
       }

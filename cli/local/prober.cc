@@ -21,6 +21,7 @@ void Prober::probe() {
 
 void Prober::probed(const Status& status) {
   running_.reset();
+  last_failure_ = status ? "" : status.error().message;
   ever_good_ = ever_good_ || status.has_value();
   // Before its first success a container is only starting; a liveness verdict must still wait its full time.
   const bool eager = !ever_good_ && !good_;

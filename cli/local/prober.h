@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/callback.h"
 #include "cli/local/action.h"
@@ -20,6 +21,8 @@ class Prober {
   Prober(io::Loop& loop, const kube::Probe& probe, bool good_at_first, Start start, Changed changed);
 
   bool good() const { return good_; }
+  // Of the last result; empty when that was a success, or before there is one.
+  const std::string& last_failure() const { return last_failure_; }
 
  private:
   void probe();
@@ -28,6 +31,7 @@ class Prober {
   const kube::Probe& probe_;
   bool good_;
   bool ever_good_ = false;
+  std::string last_failure_;
   std::uint32_t in_a_row_ = 0;  // results that speak against the verdict
   Start start_;
   Changed changed_;

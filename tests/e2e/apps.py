@@ -3,12 +3,18 @@
 APP=big    GET /N answers N bytes; POST answers with the number of bytes received
 APP=echo   TCP: sends back what comes, half-close included
 APP=mysql  TCP: speaks first, then sends back what comes
-APP=mute   accepts and says nothing
+APP=mute   accepts and says nothing, and closes at the first byte
+APP=deaf   accepts and says nothing, whatever comes
+APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
+APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
 """
 import http.server
 import os
 import socket
 import socketserver
+import ssl
+import subprocess
+import tempfile
 
 PORT = int(os.environ.get("PORT", "8080"))
 CHUNK = b"x" * 65536
@@ -58,6 +64,12 @@ class Mute(socketserver.BaseRequestHandler):
         self.request.recv(1)
 
 
+class Deaf(socketserver.BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(65536):
+            pass
+
+
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
@@ -65,9 +77,44 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 1024
 
 
+def over_tls(listener):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["openssl", "req", "-x509", "-nodes", "-batch", "-newkey", "rsa:2048", "-days", "1",
+                        "-subj", "/CN=elsewhere.example", "-keyout", f"{folder}/key", "-out", f"{folder}/cert"],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(f"{folder}/cert", f"{folder}/key")
+    return context.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
+
+
+def serve_health():
+    """On the wire a HealthCheckRequest is field 1 (text), a HealthCheckResponse field 1 (1 SERVING, 2 NOT_SERVING)."""
+    import concurrent.futures
+    import grpc
+    answers = {b"": b"\x08\x01", b"shop": b"\x08\x01", b"cart": b"\x08\x02"}
+
+    def check(request, context):
+        service = request[2:]
+        if service not in answers:
+            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return answers[service]
+
+    health = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(check)})
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor())
+    server.add_generic_rpc_handlers((health,))
+    server.add_insecure_port(f"[::]:{PORT}")
+    server.start()
+    server.wait_for_termination()
+
+
 app = os.environ.get("APP", "echo")
-if app == "big":
+if app == "health":
+    serve_health()
+if app in ("big", "https"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024
-    http.server.ThreadingHTTPServer(("::", PORT), Big).serve_forever()
-Server(("::", PORT), {"echo": Echo, "mysql": Mysql, "mute": Mute}[app]).serve_forever()
+    server = http.server.ThreadingHTTPServer(("::", PORT), Big)
+    if app == "https":
+        server.socket = over_tls(server.socket)
+    server.serve_forever()
+Server(("::", PORT), {"echo": Echo, "mysql": Mysql, "mute": Mute, "deaf": Deaf}[app]).serve_forever()

@@ -114,6 +114,41 @@ TEST(PodPatch, ProbesThatNameAnotherHostAreLeftAloneWithAWarning) {
   EXPECT_EQ(patch->operations.find("app-health"), std::string::npos);
 }
 
+// Another webhook may add a container behind our back and have us called again.
+TEST(PodPatch, ProbesOfContainersThatCameLaterFollow) {
+  Json pod = parsed(
+      injected(R"({"spec":{"containers":[{"name":"app","livenessProbe":{"httpGet":{"port":8080}}}]}})"));
+  pod["spec"]["containers"].push_back(
+      parsed(R"({"name":"late","readinessProbe":{"httpGet":{"port":8443,"scheme":"HTTPS"}}})"));
+  const Json twice = parsed(injected(pod.dump()));
+  const auto probes_of = [](const Json& of) {
+    for (const Json& variable : of["spec"]["initContainers"][1]["env"]) {
+      if (variable["name"] == "WEFT_PROBES") return parsed(variable["value"].get<std::string>());
+    }
+    return Json();
+  };
+  const Json probes = probes_of(twice);
+  EXPECT_EQ(probes["app/livez"]["port"], 8080);
+  EXPECT_EQ(probes["late/readyz"]["scheme"], "HTTPS");
+  EXPECT_EQ(twice["spec"]["containers"][1]["readinessProbe"]["httpGet"]["path"], "/app-health/late/readyz");
+  const auto third = make_pod_patch(twice.dump(), test_config());
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->operations, "");
+
+  Json without = parsed(injected(plain_pod));
+  without["spec"]["containers"].push_back(pod["spec"]["containers"][1]);
+  EXPECT_EQ(probes_of(parsed(injected(without.dump())))["late/readyz"]["port"], 8443);
+}
+
+// A probe of the sidecar's own health port would else ask itself, without end.
+TEST(PodPatch, ProbesOfTheHealthPortAreLeftAlone) {
+  const auto patch = make_pod_patch(
+      R"({"spec":{"containers":[{"name":"a","livenessProbe":{"httpGet":{"port":15021,"path":"/ready"}}}]}})",
+      test_config());
+  ASSERT_TRUE(patch);
+  EXPECT_EQ(patch->operations.find("app-health"), std::string::npos);
+}
+
 TEST(PodPatch, WorkersFollowTheCpuLimitRoundedDown) {
   EXPECT_EQ(workers_for_cpu_limit("100m"), 1u);
   EXPECT_EQ(workers_for_cpu_limit("1999m"), 1u);
