@@ -275,6 +275,19 @@ TEST_F(Http1Server, ClosesWhereThePeerNeverDoes) {
   EXPECT_FALSE(server_.close_error);
 }
 
+TEST_F(Http1Server, ReadsNoMoreThanItsLimitOfACallerThatDoesNotStop) {
+  server_.options.linger_bytes_max = 100'000;
+  start();
+  write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
+  ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
+  server_.exchange->close_after();
+  server_.reply(413, "too much");
+  ASSERT_TRUE(run_until([&] { return server_.finishes == 1; }));
+  for (int i = 0; i < 20; ++i) write(std::string(10'000, 'x'));
+  EXPECT_TRUE(run_until([&] { return server_.closes == 1; }));
+  EXPECT_TRUE(server_.close_error);
+}
+
 TEST_F(Http1Server, GoesOnReadingBehindAnEarlyResponse) {
   start();
   write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc");
