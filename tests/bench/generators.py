@@ -30,7 +30,7 @@ def parse_wrk(text):
 
 
 def fortio_http(fortio, address, connections, seconds, rate):
-    """Sends at a fixed rate whatever the answers take. -r: histogram steps of 10 µs, the default's 1 ms would hide the proxies."""
+    """Sends at a fixed rate whatever the answers take, or at rate 0 as fast as it can. -r: histogram steps of 10 µs, the default's 1 ms would hide the proxies."""
     return [fortio, "load", "-quiet", "-json", "-", "-qps", f"{rate:.1f}", "-c", connections, "-t", f"{seconds}s", "-r", "0.00001",
             "-p", "50,90,99,99.9", f"http://{address}/"]
 

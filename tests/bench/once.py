@@ -43,6 +43,8 @@ def observed(world, target, command):
     try:
         time.sleep(ATTACH)
         said = generators.parse_wrk(generators.Run(world.network.client.command(*wrk)).ended(SECONDS + 20))
+        if said["requests"] == 0:
+            raise RuntimeError(f"no request was served while {command[0]} watched")
         observer.send_signal(signal.SIGINT)
         return observer.communicate(timeout=10)[1], said["requests"]
     finally:

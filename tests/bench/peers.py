@@ -1,7 +1,9 @@
 """What stands between client and server: how each is started, where a client finds it, and who its processes are.
 
 A target is weft, one of its peers, the floor, or nothing at all. All of them live in the same two pods at the same time, each on
-ports of its own; `enter()` sends the pods' traffic through one of them by their nat tables, so switching takes no restart.
+ports of its own; `enter()` sends the pods' traffic through one of them by their nat tables, so switching takes no restart. The
+server's pod has an address for each, for the kernel remembers connections: the same address and port, reached a moment ago through
+another proxy, might still lead there.
 """
 import pathlib
 import re
@@ -9,7 +11,7 @@ import shutil
 import time
 
 import process
-from pods import PROXY_USER, SERVER_ADDRESS, redirect_rules
+from pods import PROXY_USER, redirect_rules
 
 TEMPLATES = pathlib.Path(__file__).parent / "peers"
 PORTS = {"http": 8080, "grpc": 8079, "stream": 8078, "tcp": 9090, "resume": 9091}  # the application's
@@ -29,7 +31,7 @@ class Target:
     program = ""  # in World.programs
     can = frozenset({"http", "grpc", "tcp", "resume"})  # application ports that may be called through it
     why_not = {}  # application port -> the reason it is not in `can`
-    redirected = True
+    variant_of = None  # what the variant cannot do stands under this name
     application_link = "lo"  # in the server's pod, by which requests reach the application
 
     def __init__(self, world, index):
@@ -37,6 +39,8 @@ class Target:
         base = FIRST_PROXY_PORT + 20 * index
         self.ports = {name: base + i for i, name in enumerate([*PORTS, "admin"])}
         self.ports["stream"] = self.ports["grpc"]  # two applications, one way there
+        self.server_address = f"198.18.0.{10 + index}"
+        world.network.server.add_address(self.server_address)
         self.sides = {}
         self.ready_seconds = {}
 
@@ -88,7 +92,7 @@ class Target:
 
     def address(self, service):
         """Where the client calls one of the application's ports."""
-        return f"{SERVER_ADDRESS}:{PORTS[service]}"
+        return f"{self.server_address}:{PORTS[service]}"
 
     def rules(self):
         """The nat tables of client's and server's pod."""
@@ -107,7 +111,6 @@ class Nothing(Target):
     name = "none"
     can = frozenset({"http", "grpc", "tcp"})
     why_not = {"resume": "there is no handshake without a proxy"}
-    redirected = False
     application_link = "eth0"
 
     def start(self):
@@ -166,7 +169,7 @@ class Configured(Target):
     def configuration(self, side):
         text = (TEMPLATES / f"{self.template}-{side}.{self.suffix}").read_text()
         values = {name.upper(): port for name, port in self.ports.items()}
-        values |= {"CERTIFICATES": self.world.certificates, "FOLDER": self.folder(side), "SERVER": SERVER_ADDRESS, **self.values,
+        values |= {"CERTIFICATES": self.world.certificates, "FOLDER": self.folder(side), "SERVER": self.server_address, **self.values,
                    "CONNECTIONS": self.connections(), "DESCRIPTORS": self.world.descriptors}
         path = self.folder(side) / f"{self.template}.{self.suffix}"
         path.write_text(fill(text, values))
@@ -191,7 +194,7 @@ class EnvoyHttp2(Envoy):
 
     name = "envoy-h2"
     can = frozenset({"http"})
-    why_not = {service: "as envoy" for service in ("grpc", "tcp", "resume")}
+    variant_of = Envoy
     values = {"HTTP_PROTOCOL": "http2_protocol_options", "HTTP_ALPN": "h2"}
 
 
@@ -209,14 +212,13 @@ class HaproxyHttp2(Haproxy):
 
     name = "haproxy-h2"
     can = frozenset({"http"})
-    why_not = {service: "as haproxy" for service in ("grpc", "tcp", "resume")}
+    variant_of = Haproxy
     values = {"HTTP_ALPN": "h2"}
 
 
 class Nginx(Configured):
     name = program = template = "nginx"
     suffix = "conf"
-    redirected = False
 
     def command(self, side):
         return [self.binary(), "-e", "stderr", "-c", self.configuration(side)]

@@ -56,6 +56,9 @@ class Pod:
         for key, value in values.items():
             self.run("sh", "-c", f"[ ! -e /proc/sys/{key} ] || echo '{value}' > /proc/sys/{key}")
 
+    def add_address(self, address):
+        run("ip", "-n", self.name, "address", "add", f"{address}/24", "dev", "eth0")
+
     def redirect(self, rules):
         """Exactly these rules in the nat table (iptables-restore's text), none if empty."""
         self.run("iptables-restore", "--wait", given=rules or "*nat\nCOMMIT\n")
@@ -75,7 +78,7 @@ class Network:
         self.server = Pod("server", SERVER_ADDRESS)
         run("ip", "-n", "client", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", "server")
         for pod in (self.client, self.server):
-            run("ip", "-n", pod.name, "address", "add", f"{pod.address}/24", "dev", "eth0")
+            pod.add_address(pod.address)
             run("ip", "-n", pod.name, "link", "set", "eth0", "up")
             # A way to Services' addresses, or the kernel refuses before the redirection has seen the packet.
             run("ip", "-n", pod.name, "route", "add", SERVICE_RANGE, "dev", "eth0")

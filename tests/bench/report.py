@@ -44,7 +44,7 @@ def analyse(raw, about):
             unsteady[ratio.name] = value["spread"]
     failed = [{key: cell[key] for key in ("round", "workload", "target", "failed")} for cell in cells if "failed" in cell]
     skipped = sorted({(cell["workload"], cell["target"], cell["not_applicable"]) for cell in cells if "not_applicable" in cell})
-    return {"about": about, "ratios": found, "reasons": reasons, "ratio_spreads": spreads, "meanings": meanings, "unsteady": unsteady,
+    return {"about": about, "rounds": 1 + max((cell["round"] for cell in raw["cells"]), default=-1), "maxima": raw["maxima"], "ratios": found, "reasons": reasons, "ratio_spreads": spreads, "meanings": meanings, "unsteady": unsteady,
             "missing": missing, "failed": failed, "not_applicable": [list(entry) for entry in skipped], "workloads": raw["workloads"],
             "table": figures.table(cells), "once": raw["once"], "idle_connections": raw["idle_connections"], "descriptors": raw["descriptors"]}
 
@@ -110,7 +110,7 @@ def steadiness_lines(report):
 def markdown(report):
     about = report["about"]
     lines = ["# weft beside its peers", "",
-             f"{about['when']}, commit {about['commit']}, {about['rounds']} interleaved rounds{' (quick: fewer and shorter than a full report)' if about['quick'] else ''}. "
+             f"{about['when']}, commit {about['commit']}, {report['rounds']} interleaved rounds{' of ' + str(about['rounds_wanted']) + ' wanted, for which the time was too short' if report['rounds'] < about['rounds_wanted'] else ''}{' (quick: fewer and shorter than a full report)' if about['quick'] else ''}. "
              f"Measuring took {about['measuring_s']:.0f} s, and before that: {', '.join(f'{what} {seconds:.0f} s' for what, seconds in about['prepared'])}.",
              "", "Every cell is a median; ± is half the distance between the extremes of the rounds. Ratios are taken round by round.", "",
              "## Ratios", "", *ratio_lines(report), "", *steadiness_lines(report), "",
@@ -127,6 +127,7 @@ def markdown(report):
     lines += [f"- round {entry['round'] + 1}, {entry['workload']}, {entry['target']}: {entry['failed']}" for entry in report["failed"]] or ["Nothing."]
     lines += ["", "## How it was measured", ""] + [f"- {key}: {value}" for key, value in about["machine"].items()]
     lines += [f"- {name}: {version}" for name, version in about["versions"].items()]
+    lines += [f"- most requests/s that fortio gets through: {', '.join(f'{name} {rate:,.0f}' for name, rate in report['maxima'].items())}"]
     lines += [f"- idle connections: {report['idle_connections']:,} (the limit of descriptors is {report['descriptors']:,})", "", "```sh", *about["commands"], "```", ""]
     return "\n".join(lines)
 

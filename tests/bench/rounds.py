@@ -15,6 +15,8 @@ from workloads import WORKLOADS
 from world import Unavailable, World
 
 TARGETS = (Weft, *PEERS, Floor, Nothing)
+BUDGET_SECONDS = {True: 175, False: 1190}  # quick, full: rounds that would end later are not begun
+RESERVE_SECONDS = 30  # for what is measured once, afterwards
 
 
 def say(text):
@@ -34,10 +36,12 @@ class Rounds:
         self.quick = config["quick"]
         self.workloads = [w for w in WORKLOADS if (w.quick_seconds if self.quick else w.seconds)
                           and (not config["workloads"] or w.name in config["workloads"])]
+        self.started = time.monotonic()
         self.cells = []
         self.once = {}
 
     def run(self):
+        self.world.calibrate()
         for number in range(self.config["rounds"]):
             begun = time.monotonic()
             if number > 0:
@@ -47,7 +51,11 @@ class Rounds:
                 for target in rotated(list(self.world.running.values()), number):
                     self.cell(number, workload, target)
             self.write()
-            say(f"round {number + 1} of {self.config['rounds']} took {time.monotonic() - begun:.0f} s")
+            took = time.monotonic() - begun
+            say(f"round {number + 1} of {self.config['rounds']} took {took:.0f} s")
+            if time.monotonic() - self.started + took + RESERVE_SECONDS > BUDGET_SECONDS[self.quick]:
+                say("no time is left for another round")
+                break
         for target in self.world.running.values():
             if target.name != "none":
                 self.once[target.name] = once.figures(self.world, target)
@@ -63,6 +71,8 @@ class Rounds:
         """One run of one workload through one target. What goes wrong is the cell's result, with the reason."""
         cell = {"round": number, "workload": workload.name, "target": target.name}
         begun = time.monotonic()
+        if workload.service not in target.can and target.variant_of:
+            return
         if workload.service not in target.can:
             cell["not_applicable"] = target.why_not[workload.service]
         else:
@@ -71,7 +81,6 @@ class Rounds:
                     self.world.restart(target)
                 target.enter()
                 cell["figures"] = workload.measure(self.world, target, workload, workload.quick_seconds if self.quick else workload.seconds)
-                self.world.remember(workload, target, cell["figures"])
             except Unavailable as reason:
                 cell["not_applicable"] = str(reason)
             except (OSError, ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
@@ -83,7 +92,7 @@ class Rounds:
         self.cells.append(cell)
 
     def write(self):
-        raw = {"cells": self.cells, "starts": self.world.starts, "once": self.once, "missing": self.world.missing,
+        raw = {"cells": self.cells, "starts": self.world.starts, "once": self.once, "missing": self.world.missing, "maxima": self.world.maxima,
                "idle_connections": self.world.idle_connections, "descriptors": self.world.descriptors,
                "workloads": [{"name": w.name, "reason": w.reason, "seconds": w.quick_seconds if self.quick else w.seconds} for w in self.workloads]}
         (pathlib.Path(self.config["out"]) / "raw.json").write_text(json.dumps(raw, indent=1))

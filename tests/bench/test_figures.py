@@ -107,10 +107,10 @@ def raw():
     once_figures = {"weft": {"system_calls": 8.5, "by_name": {"read": 4.0}, "binary_mib": 3.0, "reasons": {"instructions": "no counters"}}}
     workloads = [{"name": name, "reason": "because", "seconds": 1} for name in ("http1_32", "open_50", "grpc_100")]
     return {"cells": cells, "starts": starts, "once": once_figures, "missing": {"haproxy": "not installed"}, "workloads": workloads,
-            "idle_connections": 8000, "descriptors": 20000}
+            "maxima": {"envoy": 5000.0}, "idle_connections": 8000, "descriptors": 20000}
 
 
-ABOUT = {"when": "now", "commit": "abc", "quick": False, "rounds": 3, "measuring_s": 1.0, "prepared": [("build", 2.0)], "machine": {"cores": 2},
+ABOUT = {"when": "now", "commit": "abc", "quick": False, "rounds_wanted": 3, "measuring_s": 1.0, "prepared": [("build", 2.0)], "machine": {"cores": 2},
          "versions": {"envoy": "1.40"}, "commands": ["tests/bench/run"]}
 
 

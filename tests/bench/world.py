@@ -1,4 +1,5 @@
 """Everything that a run of the bench has: the pods, the application in the server's pod, the targets and the programs."""
+import os
 import pathlib
 import resource
 import statistics
@@ -9,10 +10,12 @@ import peers
 import pki
 import process
 from measure import resident_bytes
-from pods import SERVER_ADDRESS, Network, run
+from pods import Network, run
 
 FOLDER = pathlib.Path("/run/weft-bench")
 SETTLE_SECONDS = 0.3  # after its start, before a proxy counts as at rest
+OPEN_CONNECTIONS = 16  # of fortio
+CALIBRATION_SECONDS = 1
 
 
 class Unavailable(RuntimeError):
@@ -28,14 +31,14 @@ class World:
         self.out = pathlib.Path(config["out"])
         self.logs = self.out / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.results = {}  # (workload, target) -> requests a second, for the open loops
+        self.maxima = {}  # target -> requests a second that fortio gets through it at most
         self.starts = []  # {target, ready_ms, rest_mib} of every start
         self.running = {}
         # Every proxy needs two descriptors for a connection, and some for itself.
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.descriptors = hard
-        self.idle_connections = min(10_000, hard * 2 // 5)
+        self.idle_connections = 1_000 if config["quick"] else min(10_000, hard * 2 // 5)
 
     def __enter__(self):
         FOLDER.mkdir(exist_ok=True)
@@ -86,13 +89,13 @@ class World:
         """The origin twice, for resumed handshakes have a port of their own; gRPC by fortio and the streaming server."""
         server, ports = self.network.server, peers.PORTS
         load = self.programs["load"]
-        wanted = [("origin", ports["http"], [load, "origin", "--http", f"{SERVER_ADDRESS}:{ports['http']}", "--tcp", f"{SERVER_ADDRESS}:{ports['tcp']}"]),
-                  ("origin-resume", ports["resume"], [load, "origin", "--http", f"{SERVER_ADDRESS}:8081", "--tcp", f"{SERVER_ADDRESS}:{ports['resume']}"])]
+        wanted = [("origin", ports["http"], [load, "origin", "--http", f"0.0.0.0:{ports['http']}", "--tcp", f"0.0.0.0:{ports['tcp']}"]),
+                  ("origin-resume", ports["resume"], [load, "origin", "--http", f"0.0.0.0:8081", "--tcp", f"0.0.0.0:{ports['resume']}"])]
         if "fortio" in self.programs:
-            wanted.append(("fortio-server", ports["grpc"], [self.programs["fortio"], "server", "-grpc-port", f"{SERVER_ADDRESS}:{ports['grpc']}",
+            wanted.append(("fortio-server", ports["grpc"], [self.programs["fortio"], "server", "-grpc-port", f"0.0.0.0:{ports['grpc']}",
                            "-http-port", "disabled", "-redirect-port", "disabled", "-tcp-port", "disabled", "-udp-port", "disabled"]))
         if "grpc_stream" in self.programs:
-            wanted.append(("stream-server", ports["stream"], [*self.programs["grpc_stream"], "--serve", f"{SERVER_ADDRESS}:{ports['stream']}"]))
+            wanted.append(("stream-server", ports["stream"], [*self.programs["grpc_stream"], "--serve", f"0.0.0.0:{ports['stream']}"]))
         self.application = []
         for name, port, command in wanted:
             started = process.Started(name, server.command(*command), self.logs)
@@ -126,13 +129,26 @@ class World:
         """Bytes, the mean of both sides."""
         return statistics.mean(resident_bytes(target.pids(side, service)) for side in peers.SIDES)
 
-    def remember(self, workload, target, figures):
-        if "rps" in figures:
-            self.results.setdefault((workload.name, target.name), figures["rps"])
+    def descriptors_of(self, target):
+        """How many both sides have open."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for side in peers.SIDES for pid in target.pids(side, "tcp"))
+
+    def calibrate(self):
+        """What fortio can get through each target, for the open loops; by fortio itself, for it costs more than wrk."""
+        if "fortio" not in self.programs:
+            return
+        for name, target in self.running.items():
+            target.enter()
+            command = generators.fortio_http(self.programs["fortio"], target.address("http"), OPEN_CONNECTIONS, CALIBRATION_SECONDS, 0)
+            try:
+                run = generators.Run(self.network.client.command(*command))
+                self.maxima[name] = generators.parse_fortio(run.ended(20))["rate"]
+            except RuntimeError as error:
+                self.missing[f"{name}'s maximum"] = str(error)
 
     def slowest_rps(self):
-        """The least that any proxy did with 32 connections; fixed by the first round, so that all rounds ask for the same."""
-        done = [rps for (workload, target), rps in self.results.items() if workload == "http1_32" and target != "none"]
-        if not done:
-            raise Unavailable("http1_32 was not measured, so the slowest proxy's maximum is not known")
-        return min(done)
+        """The least that any proxy could do, so that all are asked for the same in all rounds."""
+        maxima = [rate for name, rate in self.maxima.items() if name != "none"]
+        if not maxima:
+            raise Unavailable(self.missing.get("fortio", "no proxy's maximum could be measured"))
+        return min(maxima)
