@@ -230,7 +230,7 @@ void AccessLog::stop() {
   anchor_.drop();
 }
 
-void AccessLog::add(std::string line) {
+void AccessLog::add(std::string_view line) {
   if (buffer_.size() + line.size() > log_buffer_bytes_max) {
     ++dropped_;
     return;

@@ -60,7 +60,7 @@ class AccessLog {
   // Writes what there is room for, and lets go of the loop.
   void stop();
 
-  void add(std::string line);
+  void add(std::string_view line);
   // Lines dropped since the last call, for the metric.
   std::uint64_t take_dropped();
 
