@@ -5,6 +5,7 @@
 #include "tests/lib/http/health_probe_fixture.h"
 #include "tests/lib/tls/test_root.h"
 #include "tls/acceptor.h"
+#include "tls/unverified_probe.h"
 
 namespace weft::http {
 namespace {
@@ -51,6 +52,24 @@ TEST_F(HttpsProbes, ServerNameIsThatOfTheHostHeader) {
   probe = https_to(address);
   probe.headers = {{"Host", "other.example"}};
   EXPECT_TEXT(run(std::move(probe)), "TLS alert 'unrecognized name'");
+}
+
+// A server sends session tickets as soon as it has our Finished, perhaps before the request is written. To a
+// connection of the mesh, which has none, bytes that wait would mean that it is not fit for a request.
+TEST_F(HttpsProbes, TicketsThatWaitDoNotSpoilTheConnection) {
+  openssl_.make_certificate("a", {"-newkey", "rsa:2048", "-subj", "/CN=a"});
+  const Address address = openssl_.serve("a", {"-tls1_3"});
+  std::unique_ptr<io::Stream> plain;
+  const auto connecting = loop_.connect(
+      address, {}, [&plain](Result<std::unique_ptr<io::Stream>> made) { plain = *std::move(made); });
+  ASSERT_TRUE(test::run_until(loop_, [&plain] { return plain != nullptr; }));
+  std::unique_ptr<tls::TlsStream> secured;
+  const auto handshake = tls::handshake_unverified_probe(
+      loop_, std::move(plain), {},
+      [&secured](Result<std::unique_ptr<tls::TlsStream>> made) { secured = *std::move(made); });
+  ASSERT_TRUE(test::run_until(loop_, [&secured] { return secured != nullptr; }));
+  test::run_for(loop_, 100ms);
+  EXPECT_TRUE(secured->idle_and_open());
 }
 
 TEST_F(HttpsProbes, OldVersionsAreRefused) {
