@@ -1,8 +1,9 @@
 """Whether a target does what the bench takes for granted; inside its own namespaces, for test_peers.py.
 
-    check_wire.py CONFIG              what was seen of every target, as JSON on standard output
-    check_wire.py --echo ADDRESS:PORT sends random bytes and a marker to an origin's echo and compares what comes back
+check_wire.py CONFIG               what was seen of every target, as JSON on standard output
+check_wire.py --echo ADDRESS:PORT  sends random bytes and a marker to an echo, compares what comes back
 """
+
 import hashlib
 import json
 import os
@@ -39,8 +40,8 @@ class Capture:
 
     def __init__(self, pod, file):
         self.file = pathlib.Path(file)
-        self.process = subprocess.Popen(pod.command("tcpdump", "-U", "-B", "65536", "-i", "eth0", "-s", "0", "-w", self.file, "-Z", "root", "tcp"),
-                                        stderr=subprocess.PIPE, text=True)
+        tcpdump = f"tcpdump -U -B 65536 -i eth0 -s 0 -w {self.file} -Z root tcp".split()
+        self.process = subprocess.Popen(pod.command(*tcpdump), stderr=subprocess.PIPE, text=True)
         while "listening on" not in self.process.stderr.readline():
             pass
 
@@ -54,11 +55,28 @@ class Capture:
 def ask(world, target, *certificate):
     """What a TLS client beside the proxies, which no rule redirects, is told by the server's proxy."""
     from pods import PROXY_USER, SERVER_ADDRESS
+
     address = target.address("http")  # weft's is a Service's and nginx' the client side's own
-    address = {"weft": f"{SERVER_ADDRESS}:8080", "nginx": f"{target.server_address}:{target.ports['http']}"}.get(target.name, address)
-    words = ["openssl", "s_client", "-quiet", "-connect", address, "-tls1_3", "-alpn", "http/1.1", *certificate]
-    done = subprocess.run(world.network.client.command("timeout", "3", *words, user=PROXY_USER), capture_output=True,
-                          input=b"GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n")
+    address = {
+        "weft": f"{SERVER_ADDRESS}:8080",
+        "nginx": f"{target.server_address}:{target.ports['http']}",
+    }.get(target.name, address)
+    words = [
+        "openssl",
+        "s_client",
+        "-quiet",
+        "-tls1_3",
+        "-alpn",
+        "http/1.1",
+        "-connect",
+        address,
+        *certificate,
+    ]
+    done = subprocess.run(
+        world.network.client.command("timeout", "3", *words, user=PROXY_USER),
+        capture_output=True,
+        input=b"GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n",
+    )
     return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
@@ -69,9 +87,11 @@ def inspect(world, target):
     capture = Capture(world.network.server, world.folder / f"{target.name}.pcap")
     seen = {}
     if "tcp" in target.can:
-        seen["echo"] = client.run("/usr/bin/python3", __file__, "--echo", target.address("tcp")).strip() == "True"
-    body = subprocess.run(client.command("curl", "-sS", "-m", "20", "-H", f"x-marker: {MARKER.decode()}", f"http://{target.address('http')}/bytes/3000000"),
-                          capture_output=True).stdout
+        said = client.run("/usr/bin/python3", __file__, "--echo", target.address("tcp"))
+        seen["echo"] = said.strip() == "True"
+    url = f"http://{target.address('http')}/bytes/3000000"
+    curl = client.command("curl", "-sS", "-m", "20", "-H", f"x-marker: {MARKER.decode()}", url)
+    body = subprocess.run(curl, capture_output=True).stdout
     seen["body"] = hashlib.sha256(body).hexdigest()
     wire = capture.bytes()
     seen["bytes_on_wire"] = len(wire)
@@ -80,13 +100,16 @@ def inspect(world, target):
     if target.name != "none":
         seen["without_certificate"] = ask(world, target)
         folder = world.certificates
-        seen["with_certificate"] = ask(world, target, "-cert", folder / "client.pem", "-key", folder / "client.key")
+        seen["with_certificate"] = ask(
+            world, target, "-cert", folder / "client.pem", "-key", folder / "client.key"
+        )
     return seen
 
 
 def main(path):
     from rounds import TARGETS
     from world import World
+
     config = json.loads(pathlib.Path(path).read_text())
     with World(config) as world:
         seen = {}

@@ -1,8 +1,9 @@
 """Statistics over the cells of a run. Pure: cells in, numbers out.
 
-A cell is one run of one workload through one target in one round: {round, workload, target, figures} or, in place of figures,
-`failed` or `not_applicable` with the reason.
+A cell is one run of one workload through one target in one round: {round, workload, target, figures} or, in
+place of figures, `failed` or `not_applicable` with the reason.
 """
+
 import statistics
 
 ADDED = ("p50_us", "p90_us", "p99_us", "p999_us")  # latencies, of which what no proxy takes is subtracted
@@ -13,23 +14,40 @@ def summary(values):
     """Median, extremes, and the spread between them as a share of the median."""
     middle = statistics.median(values)
     low, high = min(values), max(values)
-    return {"median": middle, "min": low, "max": high, "spread": (high - low) / abs(middle) if middle else None, "rounds": len(values)}
+    return {
+        "median": middle,
+        "min": low,
+        "max": high,
+        "spread": (high - low) / abs(middle) if middle else None,
+        "rounds": len(values),
+    }
 
 
 def by_round(cells, workload, target, figure):
     """{round: value} of the rounds that have it."""
-    return {cell["round"]: cell["figures"][figure] for cell in cells
-            if cell["workload"] == workload and cell["target"] == target and figure in cell.get("figures", {})}
+    return {
+        cell["round"]: cell["figures"][figure]
+        for cell in cells
+        if cell["workload"] == workload and cell["target"] == target and figure in cell.get("figures", {})
+    }
 
 
 def with_added(cells):
-    """The cells, each latency joined by what it adds to the same round's run without a proxy, as added_p99_us and so on."""
-    without = {(c["round"], c["workload"]): c["figures"] for c in cells if c["target"] == "none" and "figures" in c}
+    """The cells, each latency joined by what it adds to the same round's run without a proxy, as added_p99_us
+    and so on.
+    """
+    without = {
+        (c["round"], c["workload"]): c["figures"] for c in cells if c["target"] == "none" and "figures" in c
+    }
     out = []
     for cell in cells:
         bare = without.get((cell["round"], cell["workload"]))
         if cell["target"] != "none" and "figures" in cell and bare:
-            added = {f"added_{name}": cell["figures"][name] - bare[name] for name in ADDED if name in cell["figures"] and name in bare}
+            added = {
+                f"added_{name}": cell["figures"][name] - bare[name]
+                for name in ADDED
+                if name in cell["figures"] and name in bare
+            }
             cell = {**cell, "figures": {**cell["figures"], **added}}
         out.append(cell)
     return out
@@ -42,12 +60,18 @@ def table(cells):
         row = values.setdefault(cell["workload"], {}).setdefault(cell["target"], {})
         for figure, value in cell.get("figures", {}).items():
             row.setdefault(figure, []).append(value)
-    return {workload: {target: {figure: summary(found) for figure, found in row.items()} for target, row in rows.items()}
-            for workload, rows in values.items()}
+    return {
+        workload: {
+            target: {figure: summary(found) for figure, found in row.items()} for target, row in rows.items()
+        }
+        for workload, rows in values.items()
+    }
 
 
 def why_absent(cells, workload, target, missing):
-    """Why there is no figure: the target could not be had, cannot do this, or failed; the last reason of the kind."""
+    """Why there is no figure: the target could not be had, cannot do this, or failed; the last reason of the
+    kind.
+    """
     if target in missing:
         return f"{target} is missing: {missing[target]}"
     mine = [cell for cell in cells if cell["workload"] == workload and cell["target"] == target]
@@ -55,14 +79,27 @@ def why_absent(cells, workload, target, missing):
         reasons = [cell[kind] for cell in mine if kind in cell]
         if reasons:
             return reasons[-1] if kind == "not_applicable" else f"{target} failed: {reasons[-1]}"
-    return f"{workload} was not run through {target}" if not mine else f"{target} has no such figure of {workload}"
+    return (
+        f"{workload} was not run through {target}"
+        if not mine
+        else f"{target} has no such figure of {workload}"
+    )
 
 
 class Ratio:
-    """weft's figure over another's (`over`), or the figure alone; taken round by round, since neighbours in time are alike."""
+    """weft's figure over another's (`over`), or the figure alone; taken round by round, since neighbours in
+    time are alike.
+    """
 
     def __init__(self, name, workload, figure, over=None, is_cpu=False, meaning=""):
-        self.name, self.workload, self.figure, self.over, self.is_cpu, self.meaning = name, workload, figure, over, is_cpu, meaning
+        self.name, self.workload, self.figure, self.over, self.is_cpu, self.meaning = (
+            name,
+            workload,
+            figure,
+            over,
+            is_cpu,
+            meaning,
+        )
 
     def evaluate(self, cells, missing):
         """(summary, None) or (None, reason)."""
@@ -75,7 +112,10 @@ class Ratio:
         pairs = [mine[r] / theirs[r] for r in mine if theirs.get(r, 0) > 0]
         if not pairs:
             if theirs:
-                return None, f"{self.figure} of {self.over} was never above zero, so there is nothing to divide by"
+                return (
+                    None,
+                    f"{self.figure} of {self.over} was never above zero, so there is nothing to divide by",
+                )
             return None, why_absent(cells, self.workload, self.over, missing)
         return summary(pairs), None
 

@@ -1,4 +1,7 @@
-"""Load generators: how each is called, and what its output says. The parsers are pure; `Run` only starts and waits."""
+"""Load generators: how each is called, and what its output says. The parsers are pure; `Run` only starts and
+waits.
+"""
+
 import json
 import subprocess
 
@@ -6,9 +9,12 @@ WRK_SCRIPT = """-- wrk: what is sent, and the end as JSON (wrk's own text has no
 wrk.method = "{method}"
 wrk.body = string.rep("x", {body_bytes})
 function done(summary, latency, requests)
-  local failed = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout
-  io.write(string.format('JSON {{"requests": %d, "failed": %d, "p50_us": %d, "p90_us": %d, "p99_us": %d, "p999_us": %d}}\\n',
-    summary.requests, failed, latency:percentile(50), latency:percentile(90), latency:percentile(99), latency:percentile(99.9)))
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  local form = 'JSON {{"requests": %d, "failed": %d, ' ..
+    '"p50_us": %d, "p90_us": %d, "p99_us": %d, "p999_us": %d}}\\n'
+  io.write(string.format(form, summary.requests, failed, latency:percentile(50), latency:percentile(90),
+    latency:percentile(99), latency:percentile(99.9)))
 end
 """
 
@@ -18,7 +24,17 @@ def wrk_script(method, body_bytes):
 
 
 def wrk(address, connections, seconds, script):
-    return ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", script, f"http://{address}/"]
+    return [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "10s",
+        "-s",
+        script,
+        f"http://{address}/",
+    ]
 
 
 def parse_wrk(text):
@@ -26,19 +42,57 @@ def parse_wrk(text):
     line = next((line for line in text.splitlines() if line.startswith("JSON ")), None)
     if line is None:
         raise RuntimeError(f"wrk: {text.strip().splitlines()[-1] if text.strip() else 'said nothing'}")
-    return json.loads(line[len("JSON "):])
+    return json.loads(line[len("JSON ") :])
 
 
 def fortio_http(fortio, address, connections, seconds, rate):
-    """Sends at a fixed rate whatever the answers take, or at rate 0 as fast as it can. -r: histogram steps of 10 µs, the default's 1 ms would hide the proxies."""
-    return [fortio, "load", "-quiet", "-json", "-", "-qps", f"{rate:.1f}", "-c", connections, "-t", f"{seconds}s", "-r", "0.00001",
-            "-p", "50,90,99,99.9", f"http://{address}/"]
+    """Sends at a fixed rate whatever the answers take, or at rate 0 as fast as it can. -r: histogram steps of
+    10 µs, the default's 1 ms would hide the proxies.
+    """
+    return [
+        fortio,
+        "load",
+        "-quiet",
+        "-json",
+        "-",
+        "-qps",
+        f"{rate:.1f}",
+        "-c",
+        connections,
+        "-t",
+        f"{seconds}s",
+        "-r",
+        "0.00001",
+        "-p",
+        "50,90,99,99.9",
+        f"http://{address}/",
+    ]
 
 
 def fortio_grpc(fortio, address, streams, seconds):
     """Unary pings as fast as they are answered, `streams` at a time on one connection."""
-    return [fortio, "load", "-quiet", "-json", "-", "-grpc", "-ping", "-qps", "0", "-c", "1", "-s", streams, "-t", f"{seconds}s",
-            "-r", "0.00001", "-p", "50,90,99,99.9", address]
+    return [
+        fortio,
+        "load",
+        "-quiet",
+        "-json",
+        "-",
+        "-grpc",
+        "-ping",
+        "-qps",
+        "0",
+        "-c",
+        "1",
+        "-s",
+        streams,
+        "-t",
+        f"{seconds}s",
+        "-r",
+        "0.00001",
+        "-p",
+        "50,90,99,99.9",
+        address,
+    ]
 
 
 def parse_fortio(text):
@@ -50,8 +104,15 @@ def parse_fortio(text):
     histogram = said["DurationHistogram"]
     good = sum(count for code, count in said["RetCodes"].items() if code in ("200", "SERVING"))
     percentiles = {entry["Percentile"]: entry["Value"] * 1e6 for entry in histogram.get("Percentiles") or []}
-    return {"requests": histogram["Count"], "failed": histogram["Count"] - good, "p50_us": percentiles.get(50), "p90_us": percentiles.get(90),
-            "p99_us": percentiles.get(99), "p999_us": percentiles.get(99.9), "rate": said["ActualQPS"]}
+    return {
+        "requests": histogram["Count"],
+        "failed": histogram["Count"] - good,
+        "p50_us": percentiles.get(50),
+        "p90_us": percentiles.get(90),
+        "p99_us": percentiles.get(99),
+        "p999_us": percentiles.get(99.9),
+        "rate": said["ActualQPS"],
+    }
 
 
 def parse_last_json(text):
@@ -66,8 +127,13 @@ class Run:
     """A load generator while it runs."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def ended(self, limit):
         """Its output. A generator that fails is an error with its last words."""
@@ -78,7 +144,8 @@ class Run:
             raise RuntimeError(f"{self.process.args[-1]}: still running after {limit:.0f} s") from None
         if self.process.returncode != 0:
             words = (err.strip() or out.strip()).splitlines()
-            raise RuntimeError(f"load generator ended with {self.process.returncode}: {words[-1] if words else 'it said nothing'}")
+            last = words[-1] if words else "it said nothing"
+            raise RuntimeError(f"load generator ended with {self.process.returncode}: {last}")
         return out
 
     def kill(self):

@@ -1,11 +1,12 @@
-"""gRPC streaming, client and server in one: eight streams on one connection, each with a window of messages under way.
+"""gRPC streaming, client and server in one: eight streams on one connection, each with a window of messages.
 
-    grpc_stream.py --serve ADDRESS:PORT          echoes every message of every stream, until it is ended
-    grpc_stream.py ADDRESS:PORT SECONDS          prints {"requests": messages answered, "failed": N, "p50_us": …}
+grpc_stream.py --serve ADDRESS:PORT  echoes every message of every stream, until it is ended
+grpc_stream.py ADDRESS:PORT SECONDS  prints {"requests": messages answered, "failed": N, "p50_us": …}
 
-A generated stub is not needed for bytes. It is Python's gRPC, real and slow: the proxies are never the bottleneck, so what counts
-is their CPU time a message, not messages a second.
+A generated stub is not needed for bytes. It is Python's gRPC, real and slow: the proxies are never the
+bottleneck, so what counts is their CPU time a message, not messages a second.
 """
+
 import collections
 import concurrent.futures
 import json
@@ -24,7 +25,9 @@ MESSAGE = b"x" * 128
 def serve(address):
     handler = grpc.stream_stream_rpc_method_handler(lambda messages, _: messages)
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=STREAMS + 1))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Stream", {"Echo": handler}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("bench.Stream", {"Echo": handler}),)
+    )
     server.add_insecure_port(address)
     server.start()
     server.wait_for_termination()
@@ -60,8 +63,21 @@ def call(address, seconds):
                     failed += 1
                     print(error, file=sys.stderr)
     latencies.sort()
-    at = lambda share: latencies[min(int(len(latencies) * share), len(latencies) - 1)] * 1e6 if latencies else None
-    print(json.dumps({"requests": len(latencies), "failed": failed, "p50_us": at(0.5), "p90_us": at(0.9), "p99_us": at(0.99), "p999_us": at(0.999)}))
+    at = lambda share: (
+        latencies[min(int(len(latencies) * share), len(latencies) - 1)] * 1e6 if latencies else None
+    )
+    print(
+        json.dumps(
+            {
+                "requests": len(latencies),
+                "failed": failed,
+                "p50_us": at(0.5),
+                "p90_us": at(0.9),
+                "p99_us": at(0.99),
+                "p999_us": at(0.999),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

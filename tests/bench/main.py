@@ -1,4 +1,5 @@
 """tests/bench/run, after its packages are installed and its programs built: prepares, measures, reports."""
+
 import argparse
 import json
 import os
@@ -10,6 +11,7 @@ import time
 
 import figures
 import report
+import report_text
 from isolate import isolated
 from peers import UNAVAILABLE
 from prepare import ENVOY, FORTIO, Preparation
@@ -30,19 +32,43 @@ def said(*command):
 def machine():
     processor = re.search(r"^model name\s*:\s*(.+)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     memory = re.search(r"^MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(), re.M)
-    return {"processor": processor.group(1) if processor else "unknown", "cores": os.cpu_count(), "memory": f"{int(memory.group(1)) // 1024:,} MiB",
-            "kernel": " ".join(os.uname()[i] for i in (0, 2, 4)), "load before the run": "%.2f %.2f %.2f" % os.getloadavg()}
+    return {
+        "processor": processor.group(1) if processor else "unknown",
+        "cores": os.cpu_count(),
+        "memory": f"{int(memory.group(1)) // 1024:,} MiB",
+        "kernel": " ".join(os.uname()[i] for i in (0, 2, 4)),
+        "load before the run": "%.2f %.2f %.2f" % os.getloadavg(),
+    }
 
 
 def versions(programs):
-    commands = {"envoy": ("--version",), "haproxy": ("-v",), "nginx": ("-v",), "fortio": ("version",), "weft-sidecar": ("--version",)}
+    commands = {
+        "envoy": ("--version",),
+        "haproxy": ("-v",),
+        "nginx": ("-v",),
+        "fortio": ("version",),
+        "weft-sidecar": ("--version",),
+    }
     out = {name: said(programs[name], *words) for name, words in commands.items() if name in programs}
-    return {**out, "wrk": said("wrk", "-v"), "openssl": said("openssl", "version"), "compiler": said("g++", "--version")}
+    return {
+        **out,
+        "wrk": said("wrk", "-v"),
+        "openssl": said("openssl", "version"),
+        "compiler": said("g++", "--version"),
+    }
 
 
 def measure(arguments, preparation, out):
-    config = {"out": str(out), "quick": arguments.quick, "rounds": arguments.rounds or (QUICK_ROUNDS if arguments.quick else FULL_ROUNDS),
-              "programs": preparation.programs, "missing": {**preparation.missing, **UNAVAILABLE}, "targets": arguments.targets, "workloads": arguments.workloads}
+    config = {
+        "out": str(out),
+        "quick": arguments.quick,
+        "rounds": arguments.rounds or (QUICK_ROUNDS if arguments.quick else FULL_ROUNDS),
+        "programs": preparation.programs,
+        "missing": {**preparation.missing, **UNAVAILABLE},
+        "targets": arguments.targets,
+        "workloads": arguments.workloads,
+    }
+    (out / "raw.json").unlink(missing_ok=True)
     path = out / "config.json"
     path.write_text(json.dumps(config, indent=1))
     begun = time.monotonic()
@@ -51,12 +77,24 @@ def measure(arguments, preparation, out):
 
 
 def about(arguments, preparation, rounds, seconds, setting):
-    prepared = [(what, float(took)) for what, _, took in (entry.rpartition("=") for entry in arguments.prepared)]
-    return {"when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "commit": said("git", "describe", "--always", "--dirty"), "quick": arguments.quick,
-            "rounds_wanted": rounds, "measuring_s": seconds, "prepared": prepared + [entry for entry in preparation.took if entry[1] >= 0.5],
-            "machine": setting, "versions": versions(preparation.programs),
-            "commands": ["tests/bench/run " + " ".join(arguments.given), f"# in there: pip install {ENVOY}; go install {FORTIO}",
-                         "# every proxy's configuration: tests/bench/peers/; every workload: tests/bench/workloads.py"]}
+    prepared = [
+        (what, float(took)) for what, _, took in (entry.rpartition("=") for entry in arguments.prepared)
+    ]
+    return {
+        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": said("git", "describe", "--always", "--dirty"),
+        "quick": arguments.quick,
+        "rounds_wanted": rounds,
+        "measuring_s": seconds,
+        "prepared": prepared + [entry for entry in preparation.took if entry[1] >= 0.5],
+        "machine": setting,
+        "versions": versions(preparation.programs),
+        "commands": [
+            "tests/bench/run " + " ".join(arguments.given),
+            f"# in there: pip install {ENVOY}; go install {FORTIO}",
+            "# every proxy's configuration: tests/bench/peers/; every workload: tests/bench/workloads.py",
+        ],
+    }
 
 
 def compare(old, new):
@@ -65,7 +103,11 @@ def compare(old, new):
     found = figures.moved(before["ratios"], after["ratios"])
     cpu = [entry for entry in found if "cpu" in entry[0]]
     for name, was, now in found:
-        uncertain = " (its rounds lay far apart, so this may be noise)" if name in before["unsteady"] or name in after["unsteady"] else ""
+        uncertain = (
+            " (its rounds lay far apart, so this may be noise)"
+            if name in before["unsteady"] or name in after["unsteady"]
+            else ""
+        )
         print(f"{name}: {was:g} -> {now:g} ({100 * (now / was - 1):+.0f} %){uncertain}")
     print(f"{len(cpu)} CPU ratios moved by more than {100 * figures.UNSTEADY:.0f} %")
     return 1 if cpu else 0
@@ -74,11 +116,21 @@ def compare(old, new):
 def parse(words):
     parser = argparse.ArgumentParser(prog="tests/bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, within three minutes")
-    parser.add_argument("--out", type=pathlib.Path, help="where the report goes (default: bench-report in the build folder)")
-    parser.add_argument("--compare", metavar="OLD", help="measure nothing: compare the report in --out with this older report.json")
+    parser.add_argument(
+        "--out", type=pathlib.Path, help="where the report goes (default: bench-report in the build folder)"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OLD",
+        help="measure nothing: compare the report in --out with this older report.json",
+    )
     parser.add_argument("--rounds", type=int, help="another number of rounds")
-    parser.add_argument("--targets", type=lambda text: text.split(","), default=[], help="only these, as weft,envoy,none")
-    parser.add_argument("--workloads", type=lambda text: text.split(","), default=[], help="only these, as http1_32,bulk_1")
+    parser.add_argument(
+        "--targets", type=lambda text: text.split(","), default=[], help="only these, as weft,envoy,none"
+    )
+    parser.add_argument(
+        "--workloads", type=lambda text: text.split(","), default=[], help="only these, as http1_32,bulk_1"
+    )
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help=argparse.SUPPRESS)
     parser.add_argument("--prepared", action="append", default=[], help=argparse.SUPPRESS)
     arguments = parser.parse_args(words)
@@ -96,14 +148,17 @@ def main(words):
     preparation = Preparation(arguments.build).everything()
     status, rounds, seconds = measure(arguments, preparation, arguments.out)
     if status != 0:
-        print(f"measuring ended with {status}", file=sys.stderr)
-        return status
+        print(f"measuring ended early, with {status}", file=sys.stderr)
+    if not (arguments.out / "raw.json").exists():
+        return status or 1
     made = report.write(arguments.out, about(arguments, preparation, rounds, seconds, setting))
     if "matplotlib" not in preparation.missing:
-        subprocess.run([preparation.python, pathlib.Path(__file__).with_name("plots.py"), arguments.out], check=True)
-    print("\n".join(report.ratio_lines(made) + [""] + report.steadiness_lines(made)))
+        subprocess.run(
+            [preparation.python, pathlib.Path(__file__).with_name("plots.py"), arguments.out], check=True
+        )
+    print("\n".join(report_text.ratio_lines(made) + [""] + report_text.steadiness_lines(made)))
     print(f"{len(made['failed'])} cells failed; the report is {arguments.out / 'report.md'}")
-    return 0
+    return status
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What the kernel says about running processes: CPU time, memory, bytes on a link. Reading only; parsing is apart and pure."""
+"""What the kernel says about running processes: CPU time, memory, bytes on a link. Reading only; parsing is
+apart and pure.
+"""
+
 import pathlib
 import re
 import time
@@ -24,8 +27,8 @@ def parse_memory(text):
 def cpu_seconds(pids):
     """User and system time together, exact to the nanosecond.
 
-    schedstat and not stat: stat counts in ticks of 10 ms, 1 % of a second's work. Time of network interrupts that the kernel
-    handles on top of a process counts for that process, in both.
+    schedstat and not stat: stat counts in ticks of 10 ms, 1 % of a second's work. Time of network interrupts
+    that the kernel handles on top of a process counts for that process, in both.
     """
     total = 0
     for pid in pids:
@@ -35,7 +38,9 @@ def cpu_seconds(pids):
 
 
 def resident_bytes(pids):
-    """A proxy's memory. Of its further processes (nginx' master) only what they share with nobody, for a fork shares pages."""
+    """A proxy's memory. Of its further processes (nginx' master) only what they share with nobody, for a fork
+    shares pages.
+    """
     first, *others = [parse_memory(pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()) for pid in pids]
     return first[0] + sum(private for _, private in others)
 
@@ -52,10 +57,12 @@ class Sample:
 
 
 class Window:
-    """What happened between two samples, given a third one from before the load began and a fourth from after its end.
+    """What happened between two samples, given a third one from before the load began and a fourth from after
+    its end.
 
-    Load generators count over their whole run, with its connecting and its end. The bytes that reached the application tell
-    which part of the requests fell into the window, for all requests of a workload are alike.
+    Load generators count over their whole run, with its connecting and its end. The bytes that reached the
+    application tell which part of the requests fell into the window, for all requests of a workload are
+    alike.
     """
 
     def __init__(self, before, first, last, after):
@@ -67,9 +74,15 @@ class Window:
         self.cpu = self.client_cpu + self.server_cpu
 
     def figures(self, requests):
-        """CPU microseconds a request (or whatever else the generator counted), as the mean of both proxies and of each; requests a second."""
+        """CPU microseconds a request (or whatever else the generator counted), as the mean of both proxies
+        and of each; requests a second.
+        """
         inside = requests * self.share
         if inside <= 0:
             raise RuntimeError("nothing reached the application within the window")
-        return {"cpu_us": self.cpu / 2 / inside * MICROSECONDS, "cpu_us_client": self.client_cpu / inside * MICROSECONDS,
-                "cpu_us_server": self.server_cpu / inside * MICROSECONDS, "rps": inside / self.seconds}
+        return {
+            "cpu_us": self.cpu / 2 / inside * MICROSECONDS,
+            "cpu_us_client": self.client_cpu / inside * MICROSECONDS,
+            "cpu_us_server": self.server_cpu / inside * MICROSECONDS,
+            "rps": inside / self.seconds,
+        }

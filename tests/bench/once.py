@@ -1,4 +1,8 @@
-"""What is measured once and apart, for the measuring itself costs time: system calls and instructions a request, binary size."""
+"""What is measured once and apart, for the measuring itself costs time: system calls and instructions a
+request, binary size.
+"""
+
+import functools
 import os
 import re
 import signal
@@ -14,7 +18,9 @@ TOP = 12  # system calls that are named
 
 
 def parse_strace(text):
-    """{system call: count} of `strace -c`; the calls column stands before an optional errors column and the name."""
+    """{system call: count} of `strace -c`; the calls column stands before an optional errors column and the
+    name.
+    """
     counts = {}
     for line in text.splitlines():
         found = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+(\w+)$", line)
@@ -52,7 +58,9 @@ def observed(world, target, command):
 
 
 def system_calls(world, target, pids):
-    text, requests = observed(world, target, ["strace", "-c", "-f", *(word for pid in pids for word in ("-p", str(pid)))])
+    text, requests = observed(
+        world, target, ["strace", "-c", "-f", *(word for pid in pids for word in ("-p", str(pid)))]
+    )
     counts = parse_strace(text)
     if not counts:
         raise RuntimeError(f"strace counted nothing: {text.strip()[-200:]}")
@@ -61,12 +69,28 @@ def system_calls(world, target, pids):
     return {"system_calls": sum(each.values()), "by_name": {name: round(value, 3) for name, value in top}}
 
 
+@functools.cache
+def counts_instructions():
+    try:
+        done = subprocess.run(
+            ["perf", "stat", "-x,", "-e", "instructions:u", "--", "true"], capture_output=True, text=True
+        )
+    except OSError:
+        return False
+    return bool(parse_perf(done.stderr))
+
+
 def instructions(world, target, pids):
-    text, requests = observed(world, target, ["perf", "stat", "-x,", "-e", "instructions:u,instructions:k", "-p", ",".join(map(str, pids))])
-    counts = parse_perf(text)
-    if not counts:
-        raise RuntimeError("this machine does not count instructions (no performance counters, as in most virtual machines)")
-    return {"instructions": sum(counts.values()) / 2 / requests}
+    if not counts_instructions():
+        raise RuntimeError(
+            "this machine does not count instructions (no performance counters, as in most virtual machines)"
+        )
+    text, requests = observed(
+        world,
+        target,
+        ["perf", "stat", "-x,", "-e", "instructions:u,instructions:k", "-p", ",".join(map(str, pids))],
+    )
+    return {"instructions": sum(parse_perf(text).values()) / 2 / requests}
 
 
 def figures(world, target):

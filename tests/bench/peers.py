@@ -1,10 +1,12 @@
-"""What stands between client and server: how each is started, where a client finds it, and who its processes are.
+"""What stands between client and server: how each is started, where a client finds it, and who its processes
+are.
 
-A target is weft, one of its peers, the floor, or nothing at all. All of them live in the same two pods at the same time, each on
-ports of its own; `enter()` sends the pods' traffic through one of them by their nat tables, so switching takes no restart. The
-server's pod has an address for each, for the kernel remembers connections: the same address and port, reached a moment ago through
-another proxy, might still lead there.
+A target is weft, one of its peers, the floor, or nothing at all. All of them live in the same two pods at the
+same time, each on ports of its own; `enter()` sends the pods' traffic through one of them by their nat
+tables, so switching takes no restart. The server's pod has an address for each, for the kernel remembers
+connections: the same address and port, reached a moment ago through another proxy, might still lead there.
 """
+
 import pathlib
 import re
 import shutil
@@ -67,7 +69,9 @@ class Target:
             command = self.pod(side).command(*self.command(side), user=PROXY_USER)
             started = process.Started(f"{self.name}-{side}", command, self.world.logs, self.environment(side))
             self.sides[side] = started
-            process.wait_until(lambda: self.ready(side, started), f"{self.name} on the {side}'s side", started)
+            process.wait_until(
+                lambda: self.ready(side, started), f"{self.name} on the {side}'s side", started
+            )
             self.ready_seconds[side] = time.monotonic() - started.started
 
     def environment(self, side):
@@ -131,8 +135,21 @@ class Floor(Target):
 
     def _words(self, side, port, *more):
         certificates = self.world.certificates
-        return [self.binary(), "--role", side, "--listen", f"0.0.0.0:{port}", "--to-original",
-                "--cert", certificates / f"{side}.pem", "--key", certificates / f"{side}.key", "--ca", certificates / "ca.pem", *more]
+        return [
+            self.binary(),
+            "--role",
+            side,
+            "--listen",
+            f"0.0.0.0:{port}",
+            "--to-original",
+            "--cert",
+            certificates / f"{side}.pem",
+            "--key",
+            certificates / f"{side}.key",
+            "--ca",
+            certificates / "ca.pem",
+            *more,
+        ]
 
     def command(self, side):
         return self._words(side, self.ports["tcp"])
@@ -142,9 +159,13 @@ class Floor(Target):
         # Resumption is a matter of the process, so a second pair does it.
         for side in ("server", "client"):
             words = self._words(side, self.ports["resume"], "--resume")
-            started = process.Started(f"floor-resume-{side}", self.pod(side).command(*words, user=PROXY_USER), self.world.logs)
+            started = process.Started(
+                f"floor-resume-{side}", self.pod(side).command(*words, user=PROXY_USER), self.world.logs
+            )
             self.resuming[side] = started
-            process.wait_until(lambda: process.listens(started.pid, self.ports["resume"]), "floor with --resume", started)
+            process.wait_until(
+                lambda: process.listens(started.pid, self.ports["resume"]), "floor with --resume", started
+            )
 
     def stop(self):
         super().stop()
@@ -169,14 +190,20 @@ class Configured(Target):
     def configuration(self, side):
         text = (TEMPLATES / f"{self.template}-{side}.{self.suffix}").read_text()
         values = {name.upper(): port for name, port in self.ports.items()}
-        values |= {"CERTIFICATES": self.world.certificates, "FOLDER": self.folder(side), "SERVER": self.server_address, **self.values,
-                   "CONNECTIONS": self.connections(), "DESCRIPTORS": self.world.descriptors}
+        values |= {
+            "CERTIFICATES": self.world.certificates,
+            "FOLDER": self.folder(side),
+            "SERVER": self.server_address,
+            **self.values,
+            "CONNECTIONS": self.connections(),
+            "DESCRIPTORS": self.world.descriptors,
+        }
         path = self.folder(side) / f"{self.template}.{self.suffix}"
         path.write_text(fill(text, values))
         return path
 
     def connections(self):
-        return self.world.idle_connections + 500
+        return self.world.most_connections + 500
 
 
 class Envoy(Configured):
@@ -186,7 +213,16 @@ class Envoy(Configured):
 
     def command(self, side):
         # --concurrency 1: one worker; Envoy's main thread counts as well, for it is there.
-        return [self.binary(), "-c", self.configuration(side), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+        return [
+            self.binary(),
+            "-c",
+            self.configuration(side),
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "error",
+        ]
 
 
 class EnvoyHttp2(Envoy):
@@ -224,7 +260,7 @@ class Nginx(Configured):
         return [self.binary(), "-e", "stderr", "-c", self.configuration(side)]
 
     def connections(self):
-        return 2 * self.world.idle_connections + 1000  # nginx counts both sides of a connection
+        return 2 * self.world.most_connections + 1000  # nginx counts both sides of a connection
 
     def address(self, service):
         return f"127.0.0.1:{self.ports[service]}"
@@ -236,6 +272,6 @@ class Nginx(Configured):
 PEERS = (Envoy, EnvoyHttp2, Haproxy, HaproxyHttp2, Nginx)
 # Wanted, and not to be had from any package registry: nothing to start, only to be told.
 UNAVAILABLE = {
-    "linkerd2-proxy": "crates.io holds an empty placeholder of that name (0.0.0); neither PyPI nor npm ships its binary",
-    "ztunnel": "crates.io does not hold it; neither PyPI nor npm ships its binary",
+    "linkerd2-proxy": "crates.io holds an empty placeholder for it; neither PyPI nor npm has its binary",
+    "ztunnel": "crates.io does not hold it; neither PyPI nor npm has its binary",
 }

@@ -3,9 +3,10 @@
     client pod 198.18.0.2 ──── veth ──── 198.18.0.3 server pod
             └──── control plane 198.18.1.1 ────┘
 
-The caller already lives in network, mount and process namespaces of its own (isolate.py); that network namespace is the
-control plane's. No packet can leave: none of the three has a way out.
+The caller already lives in network, mount and process namespaces of its own (isolate.py); that network
+namespace is the control plane's. No packet can leave: none of the three has a way out.
 """
+
 import os
 import pathlib
 import subprocess
@@ -47,7 +48,17 @@ class Pod:
     def command(self, *words, user=None):
         """The words as a command that runs in this pod and dies with the bench."""
         switch = ["--reuid", str(user), "--regid", str(user), "--clear-groups"] if user else []
-        return ["nsenter", f"--net=/run/netns/{self.name}", "--", "setpriv", *switch, "--pdeathsig", "KILL", "--", *map(str, words)]
+        return [
+            "nsenter",
+            f"--net=/run/netns/{self.name}",
+            "--",
+            "setpriv",
+            *switch,
+            "--pdeathsig",
+            "KILL",
+            "--",
+            *map(str, words),
+        ]
 
     def run(self, *words, given=None, user=None):
         return run(*self.command(*words, user=user), given=given)
@@ -76,7 +87,21 @@ class Network:
         run("ip", "link", "set", "lo", "up")
         self.client = Pod("client", CLIENT_ADDRESS)
         self.server = Pod("server", SERVER_ADDRESS)
-        run("ip", "-n", "client", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", "server")
+        run(
+            "ip",
+            "-n",
+            "client",
+            "link",
+            "add",
+            "eth0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            "server",
+        )
         for pod in (self.client, self.server):
             pod.add_address(pod.address)
             run("ip", "-n", pod.name, "link", "set", "eth0", "up")
@@ -89,26 +114,63 @@ class Network:
 
     @staticmethod
     def _link_control(pod):
-        """The pod's own address serves here as well, for discovery checks that a sidecar calls from its pod's address."""
+        """The pod's own address serves here as well, for discovery checks that a sidecar calls from its pod's
+        address.
+        """
         link = f"to-{pod.name}"
-        run("ip", "-n", pod.name, "link", "add", "control", "type", "veth", "peer", "name", link, "netns", str(os.getpid()))
+        run(
+            "ip",
+            "-n",
+            pod.name,
+            "link",
+            "add",
+            "control",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            link,
+            "netns",
+            str(os.getpid()),
+        )
         run("ip", "link", "set", link, "up")
         run("ip", "-n", pod.name, "link", "set", "control", "up")
         if CONTROL_ADDRESS not in run("ip", "address", "show", "dev", "lo"):
             run("ip", "address", "add", f"{CONTROL_ADDRESS}/32", "dev", "lo")
         run("ip", "route", "add", f"{pod.address}/32", "dev", link, "src", CONTROL_ADDRESS)
-        run("ip", "-n", pod.name, "route", "add", f"{CONTROL_ADDRESS}/32", "dev", "control", "src", pod.address)
+        run(
+            "ip",
+            "-n",
+            pod.name,
+            "route",
+            "add",
+            f"{CONTROL_ADDRESS}/32",
+            "dev",
+            "control",
+            "src",
+            pod.address,
+        )
 
 
 def redirect_rules(outbound, inbound):
     """iptables-restore's text that sends destination ports to a proxy's ports; `{8080: 15101}` each way.
 
-    The chains and the ways past them are those of weft-sidecar init, so that every proxy pays for the same rules.
+    The chains and the ways past them are those of weft-sidecar init, so that every proxy pays for the same
+    rules.
     """
-    lines = ["*nat", ":BENCH_INBOUND - [0:0]", ":BENCH_OUTPUT - [0:0]", "-A PREROUTING -p tcp -j BENCH_INBOUND",
-             "-A OUTPUT -p tcp -j BENCH_OUTPUT", "-A BENCH_INBOUND -i lo -j RETURN",
-             f"-A BENCH_OUTPUT -m owner --uid-owner {PROXY_USER} -j RETURN", "-A BENCH_OUTPUT -o lo -j RETURN",
-             "-A BENCH_OUTPUT -d 127.0.0.0/8 -j RETURN"]
+    lines = [
+        "*nat",
+        ":BENCH_INBOUND - [0:0]",
+        ":BENCH_OUTPUT - [0:0]",
+        "-A PREROUTING -p tcp -j BENCH_INBOUND",
+        "-A OUTPUT -p tcp -j BENCH_OUTPUT",
+        "-A BENCH_INBOUND -i lo -j RETURN",
+        f"-A BENCH_OUTPUT -m owner --uid-owner {PROXY_USER} -j RETURN",
+        "-A BENCH_OUTPUT -o lo -j RETURN",
+        "-A BENCH_OUTPUT -d 127.0.0.0/8 -j RETURN",
+    ]
     for chain, ports in (("BENCH_INBOUND", inbound), ("BENCH_OUTPUT", outbound)):
-        lines += [f"-A {chain} -p tcp --dport {port} -j REDIRECT --to-ports {to}" for port, to in ports.items()]
+        lines += [
+            f"-A {chain} -p tcp --dport {port} -j REDIRECT --to-ports {to}" for port, to in ports.items()
+        ]
     return "\n".join(lines + ["COMMIT", ""])

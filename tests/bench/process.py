@@ -1,4 +1,5 @@
 """A process of the bench: started in a pod with its output in a log, stopped by the bench alone."""
+
 import os
 import pathlib
 import socket
@@ -12,8 +13,15 @@ class Started:
         self.log_path = pathlib.Path(logs) / f"{name}.log"
         self.started = time.monotonic()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=stdin or subprocess.DEVNULL, cwd="/",
-                                            env={"PATH": os.environ["PATH"], **(environment or {})}, start_new_session=True)
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=stdin or subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": os.environ["PATH"], **(environment or {})},
+                start_new_session=True,
+            )
 
     @property
     def pid(self):
@@ -71,7 +79,9 @@ def http_get(address, port, path, timeout=2.0):
     """Status code and body, or (None, b"") while nobody answers. In the caller's own network."""
     try:
         with socket.create_connection((address, port), timeout=timeout) as connection:
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nConnection: close\r\n\r\n".encode())
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nConnection: close\r\n\r\n".encode()
+            )
             data = b""
             while chunk := connection.recv(65536):
                 data += chunk

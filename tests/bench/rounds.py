@@ -1,7 +1,9 @@
-"""The measuring itself, inside its own namespaces: interleaved rounds over all workloads and targets, then what is measured once.
+"""The measuring itself, inside its own namespaces: interleaved rounds over all workloads and targets, then
+what is measured once.
 
 Called by main.py as `rounds.py CONFIG`; leaves raw.json in the out folder, written anew after every round.
 """
+
 import json
 import pathlib
 import signal
@@ -15,8 +17,8 @@ from workloads import WORKLOADS
 from world import Unavailable, World
 
 TARGETS = (Weft, *PEERS, Floor, Nothing)
-BUDGET_SECONDS = {True: 175, False: 1190}  # quick, full: rounds that would end later are not begun
-RESERVE_SECONDS = 30  # for what is measured once, afterwards
+# Rounds of a full and of a quick report that would end later are not begun; what is measured once comes after.
+FULL_SECONDS, QUICK_SECONDS = 1140, 150
 
 
 def say(text):
@@ -34,8 +36,12 @@ class Rounds:
         self.world = world
         self.config = config
         self.quick = config["quick"]
-        self.workloads = [w for w in WORKLOADS if (w.quick_seconds if self.quick else w.seconds)
-                          and (not config["workloads"] or w.name in config["workloads"])]
+        self.workloads = [
+            w
+            for w in WORKLOADS
+            if (w.quick_seconds if self.quick else w.seconds)
+            and (not config["workloads"] or w.name in config["workloads"])
+        ]
         self.started = time.monotonic()
         self.cells = []
         self.once = {}
@@ -53,7 +59,9 @@ class Rounds:
             self.write()
             took = time.monotonic() - begun
             say(f"round {number + 1} of {self.config['rounds']} took {took:.0f} s")
-            if time.monotonic() - self.started + took + RESERVE_SECONDS > BUDGET_SECONDS[self.quick]:
+            if number + 1 < self.config["rounds"] and time.monotonic() - self.started + took > (
+                QUICK_SECONDS if self.quick else FULL_SECONDS
+            ):
                 say("no time is left for another round")
                 break
         for target in self.world.running.values():
@@ -68,7 +76,7 @@ class Rounds:
             say(f"{target.name} does not start again: {error}")
 
     def cell(self, number, workload, target):
-        """One run of one workload through one target. What goes wrong is the cell's result, with the reason."""
+        """One run of one workload through one target. What goes wrong is its result, with the reason."""
         cell = {"round": number, "workload": workload.name, "target": target.name}
         begun = time.monotonic()
         if workload.service not in target.can and target.variant_of:
@@ -80,21 +88,44 @@ class Rounds:
                 if workload.fresh:
                     self.world.restart(target)
                 target.enter()
-                cell["figures"] = workload.measure(self.world, target, workload, workload.quick_seconds if self.quick else workload.seconds)
+                cell["figures"] = workload.measure(
+                    self.world, target, workload, workload.quick_seconds if self.quick else workload.seconds
+                )
             except Unavailable as reason:
                 cell["not_applicable"] = str(reason)
             except (OSError, ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
-                cell["failed"] = "; ".join(filter(None, (f"{type(error).__name__}: {error}" if not isinstance(error, RuntimeError) else str(error),
-                                                         target.dead())))
+                cell["failed"] = "; ".join(
+                    filter(
+                        None,
+                        (
+                            (
+                                f"{type(error).__name__}: {error}"
+                                if not isinstance(error, RuntimeError)
+                                else str(error)
+                            ),
+                            target.dead(),
+                        ),
+                    )
+                )
                 say(f"FAILED {workload.name} {target.name}: {cell['failed']}")
                 self.revive(target)
         cell["took_s"] = round(time.monotonic() - begun, 3)
         self.cells.append(cell)
 
     def write(self):
-        raw = {"cells": self.cells, "starts": self.world.starts, "once": self.once, "missing": self.world.missing, "maxima": self.world.maxima,
-               "idle_connections": self.world.idle_connections, "descriptors": self.world.descriptors,
-               "workloads": [{"name": w.name, "reason": w.reason, "seconds": w.quick_seconds if self.quick else w.seconds} for w in self.workloads]}
+        raw = {
+            "cells": self.cells,
+            "starts": self.world.starts,
+            "once": self.once,
+            "missing": self.world.missing,
+            "maxima": self.world.maxima,
+            "idle_connections": self.world.idle_connections,
+            "descriptors": self.world.descriptors,
+            "workloads": [
+                {"name": w.name, "reason": w.reason, "seconds": w.quick_seconds if self.quick else w.seconds}
+                for w in self.workloads
+            ],
+        }
         (pathlib.Path(self.config["out"]) / "raw.json").write_text(json.dumps(raw, indent=1))
 
 

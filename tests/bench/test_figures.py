@@ -1,12 +1,19 @@
-"""The arithmetic of the report: medians, spreads, ratios, what is added over no proxy, and what becomes of gaps."""
+"""The arithmetic of the report: medians, spreads, ratios, what is added over no proxy, and what becomes of
+gaps.
+"""
+
+import json
+
 import pytest
 
 import figures
 import generators
+import main
 import measure
 import once
 import ratios
 import report
+import report_text
 
 
 def cell(workload, target, number=0, **more):
@@ -33,24 +40,49 @@ def test_a_round_that_failed_on_one_side_is_no_pair():
     assert figures.Ratio("r", "http1_32", "cpu_us", "envoy").evaluate(cells, {})[0]["rounds"] == 2
 
 
-@pytest.mark.parametrize("cells, missing, reason", [
-    ([cell("grpc_100", "weft", not_applicable="no HTTP/2 yet")], {}, "no HTTP/2 yet"),
-    (measured("grpc_100", "weft", 1), {"envoy": "403 Forbidden"}, "envoy is missing: 403 Forbidden"),
-    (measured("grpc_100", "weft", 1) + [cell("grpc_100", "envoy", failed="refused")], {}, "envoy failed: refused"),
-    (measured("grpc_100", "weft", 1) + measured("grpc_100", "envoy", 0), {}, "cpu_us of envoy was never above zero, so there is nothing to divide by"),
-])
+@pytest.mark.parametrize(
+    "cells, missing, reason",
+    [
+        ([cell("grpc_100", "weft", not_applicable="no HTTP/2 yet")], {}, "no HTTP/2 yet"),
+        (measured("grpc_100", "weft", 1), {"envoy": "403 Forbidden"}, "envoy is missing: 403 Forbidden"),
+        (
+            measured("grpc_100", "weft", 1) + [cell("grpc_100", "envoy", failed="refused")],
+            {},
+            "envoy failed: refused",
+        ),
+        (
+            measured("grpc_100", "weft", 1) + measured("grpc_100", "envoy", 0),
+            {},
+            "cpu_us of envoy was never above zero, so there is nothing to divide by",
+        ),
+    ],
+)
 def test_what_cannot_be_divided_is_null_with_the_reason(cells, missing, reason):
     assert figures.Ratio("r", "grpc_100", "cpu_us", "envoy").evaluate(cells, missing) == (None, reason)
 
 
 def test_latency_is_counted_over_the_same_rounds_run_without_a_proxy():
-    cells = measured("open_50", "none", 100, 200, figure="p99_us") + measured("open_50", "weft", 150, 260, figure="p99_us")
+    cells = measured("open_50", "none", 100, 200, figure="p99_us") + measured(
+        "open_50", "weft", 150, 260, figure="p99_us"
+    )
     added = figures.by_round(figures.with_added(cells), "open_50", "weft", "added_p99_us")
     assert added == {0: 50, 1: 60}
 
 
 def test_the_best_other_is_the_cheapest_proxy_and_never_the_floor():
-    cells = sum((measured("http1_32", target, value) for target, value in (("weft", 40), ("envoy", 60), ("haproxy-h2", 20), ("nginx", 25), ("floor", 5))), [])
+    cells = sum(
+        (
+            measured("http1_32", target, value)
+            for target, value in (
+                ("weft", 40),
+                ("envoy", 60),
+                ("haproxy-h2", 20),
+                ("nginx", 25),
+                ("floor", 5),
+            )
+        ),
+        [],
+    )
     best = next(ratio for ratio in ratios.wanted(cells) if ratio.name == "http1_cpu_vs_best_other")
     assert best.over == "haproxy-h2" and best.evaluate(cells, {})[0]["median"] == 2.0
 
@@ -60,8 +92,14 @@ def test_the_window_counts_the_share_of_requests_by_the_bytes_that_reached_the_a
         sample = object.__new__(measure.Sample)
         sample.at, sample.client_cpu, sample.server_cpu, sample.link_bytes = seconds, cpu, 2 * cpu, received
         return sample
+
     window = measure.Window(at(0, 0, 0), at(1, 1, 250), at(2, 2, 750), at(3, 9, 1000))
-    assert window.figures(200_000) == {"cpu_us": 15.0, "cpu_us_client": 10.0, "cpu_us_server": 20.0, "rps": 100_000.0}
+    assert window.figures(200_000) == {
+        "cpu_us": 15.0,
+        "cpu_us_client": 10.0,
+        "cpu_us_server": 20.0,
+        "rps": 100_000.0,
+    }
 
 
 def test_a_window_without_requests_is_an_error_and_no_figure():
@@ -72,13 +110,39 @@ def test_a_window_without_requests_is_an_error_and_no_figure():
 
 
 def test_moved_ratios_are_those_beyond_ten_per_cent_either_way():
-    old, new = {"a": 1.0, "b": 1.0, "c": 1.0, "d": None, "e": 1.0}, {"a": 1.09, "b": 1.2, "c": 0.8, "d": 1.0, "e": None}
+    old, new = {"a": 1.0, "b": 1.0, "c": 1.0, "d": None, "e": 1.0}, {
+        "a": 1.09,
+        "b": 1.2,
+        "c": 0.8,
+        "d": 1.0,
+        "e": None,
+    }
     assert figures.moved(old, new) == [("b", 1.0, 1.2), ("c", 1.0, 0.8)]
 
 
+def test_compare_names_what_moved_and_fails_for_cpu_alone(tmp_path, capsys):
+    paths = []
+    for name, ratios_of in (
+        ("old", {"bulk_cpu_vs_envoy": 1.0, "rest_mib": 8.0}),
+        ("new", {"bulk_cpu_vs_envoy": 1.05, "rest_mib": 9.0}),
+        ("newer", {"bulk_cpu_vs_envoy": 1.2, "rest_mib": 8.0}),
+    ):
+        paths.append(tmp_path / name)
+        paths[-1].write_text(json.dumps({"ratios": ratios_of, "unsteady": {}}))
+    assert main.compare(paths[0], paths[1]) == 0
+    assert "rest_mib: 8 -> 9 (+12 %)" in capsys.readouterr().out
+    assert main.compare(paths[0], paths[2]) == 1
+    assert capsys.readouterr().out.startswith("bulk_cpu_vs_envoy: 1 -> 1.2 (+20 %)")
+
+
 def test_wrk_and_fortio_are_read():
-    assert generators.parse_wrk('Running\nJSON {"requests": 7, "failed": 0}\n') == {"requests": 7, "failed": 0}
-    fortio = '{"RetCodes": {"200": 9, "503": 1}, "ActualQPS": 5.0, "DurationHistogram": {"Count": 10, "Percentiles": [{"Percentile": 99, "Value": 0.002}]}}'
+    assert generators.parse_wrk('Running\nJSON {"requests": 7, "failed": 0}\n') == {
+        "requests": 7,
+        "failed": 0,
+    }
+    percentiles = [{"Percentile": 99, "Value": 0.002}]
+    histogram = {"Count": 10, "Percentiles": percentiles}
+    fortio = json.dumps({"RetCodes": {"200": 9, "503": 1}, "ActualQPS": 5.0, "DurationHistogram": histogram})
     said = generators.parse_fortio("note\n" + fortio)
     assert (said["requests"], said["failed"], said["p99_us"], said["p50_us"]) == (10, 1, 2000.0, None)
     for parse in (generators.parse_wrk, generators.parse_fortio, generators.parse_last_json):
@@ -88,38 +152,92 @@ def test_wrk_and_fortio_are_read():
 
 def test_the_kernels_tables_are_read():
     assert measure.parse_link("Inter-|\n lo: 123 4 0\neth0:77 1\n", "lo") == 123
-    assert measure.parse_memory("Rss: 100 kB\nPrivate_Clean: 10 kB\nPrivate_Dirty: 20 kB\n") == (102400, 30720)
+    assert measure.parse_memory("Rss: 100 kB\nPrivate_Clean: 10 kB\nPrivate_Dirty: 20 kB\n") == (
+        102400,
+        30720,
+    )
     strace = " 60.0  0.1  7  100        read\n 40.0  0.1  7  50    3 epoll_wait\n100.0 0.2 7 150 3 total\n"
     assert once.parse_strace(strace) == {"read": 100, "epoll_wait": 50}
-    assert once.parse_perf("123,,instructions:u,1,100\n<not supported>,,instructions:k,0,100\n") == {"instructions": 123}
+    assert once.parse_perf("123,,instructions:u,1,100\n<not supported>,,instructions:k,0,100\n") == {
+        "instructions": 123
+    }
 
 
 def raw():
     cells = []
     for number in range(3):
-        for target, cpu, p99 in (("none", None, 100), ("weft", 30, 150 + number), ("envoy", 60, 300), ("floor", 10, 120)):
+        for target, cpu, p99 in (
+            ("none", None, 100),
+            ("weft", 30, 150 + number),
+            ("envoy", 60, 300),
+            ("floor", 10, 120),
+        ):
             values = {"rps": 1000.0, "p99_us": p99} | ({"cpu_us": cpu} if cpu else {})
             cells.append(cell("http1_32", target, number, figures=values))
             cells.append(cell("open_50", target, number, figures=values))
         cells.append(cell("grpc_100", "weft", number, not_applicable="no HTTP/2 yet"))
     cells.append(cell("http1_32", "nginx", 0, failed="nginx-client ended with 1"))
-    starts = [{"target": target, "ready_ms": 5.0, "rest_mib": mib} for target, mib in (("weft", 8.0), ("envoy", 40.0)) for _ in range(2)]
-    once_figures = {"weft": {"system_calls": 8.5, "by_name": {"read": 4.0}, "binary_mib": 3.0, "reasons": {"instructions": "no counters"}}}
-    workloads = [{"name": name, "reason": "because", "seconds": 1} for name in ("http1_32", "open_50", "grpc_100")]
-    return {"cells": cells, "starts": starts, "once": once_figures, "missing": {"haproxy": "not installed"}, "workloads": workloads,
-            "maxima": {"envoy": 5000.0}, "idle_connections": 8000, "descriptors": 20000}
+    starts = [
+        {"target": target, "ready_ms": 5.0, "rest_mib": mib}
+        for target, mib in (("weft", 8.0), ("envoy", 40.0))
+        for _ in range(2)
+    ]
+    once_figures = {
+        "weft": {
+            "system_calls": 8.5,
+            "by_name": {"read": 4.0},
+            "binary_mib": 3.0,
+            "reasons": {"instructions": "no counters"},
+        }
+    }
+    workloads = [
+        {"name": name, "reason": "because", "seconds": 1} for name in ("http1_32", "open_50", "grpc_100")
+    ]
+    return {
+        "cells": cells,
+        "starts": starts,
+        "once": once_figures,
+        "missing": {"haproxy": "not installed"},
+        "workloads": workloads,
+        "maxima": {"envoy": 5000.0},
+        "idle_connections": 8000,
+        "descriptors": 20000,
+    }
 
 
-ABOUT = {"when": "now", "commit": "abc", "quick": False, "rounds_wanted": 3, "measuring_s": 1.0, "prepared": [("build", 2.0)], "machine": {"cores": 2},
-         "versions": {"envoy": "1.40"}, "commands": ["tests/bench/run"]}
+ABOUT = {
+    "when": "now",
+    "commit": "abc",
+    "quick": False,
+    "rounds_wanted": 3,
+    "measuring_s": 1.0,
+    "prepared": [("build", 2.0)],
+    "machine": {"cores": 2},
+    "versions": {"envoy": "1.40"},
+    "commands": ["tests/bench/run"],
+}
 
 
 def test_a_report_has_every_ratio_as_a_number_or_null_with_a_reason():
     made = report.analyse(raw(), ABOUT)
     assert set(made["ratios"]) == {
-        "http1_cpu_vs_envoy", "http1_cpu_vs_best_other", "http1_cpu_vs_floor", "grpc_cpu_vs_envoy", "grpc_cpu_vs_haproxy", "p99_added_vs_envoy",
-        "p99_added_vs_haproxy", "bulk_cpu_vs_envoy", "bulk_cpu_vs_floor", "handshakes_vs_envoy", "rest_mib", "rest_vs_envoy",
-        "idle_connection_vs_envoy", "krps_cpu_vs_envoy", "krps_cpu_vs_floor", "ready_ms"}
+        "http1_cpu_vs_envoy",
+        "http1_cpu_vs_best_other",
+        "http1_cpu_vs_floor",
+        "grpc_cpu_vs_envoy",
+        "grpc_cpu_vs_haproxy",
+        "p99_added_vs_envoy",
+        "p99_added_vs_haproxy",
+        "bulk_cpu_vs_envoy",
+        "bulk_cpu_vs_floor",
+        "handshakes_vs_envoy",
+        "rest_mib",
+        "rest_vs_envoy",
+        "idle_connection_vs_envoy",
+        "krps_cpu_vs_envoy",
+        "krps_cpu_vs_floor",
+        "ready_ms",
+    }
     for name, value in made["ratios"].items():
         assert (value is None) == (name in made["reasons"]), name
     assert made["ratios"]["http1_cpu_vs_envoy"] == 0.5 and made["ratios"]["http1_cpu_vs_floor"] == 3.0
@@ -129,6 +247,14 @@ def test_a_report_has_every_ratio_as_a_number_or_null_with_a_reason():
 
 
 def test_the_text_drops_nothing_that_failed_or_is_missing():
-    text = report.markdown(report.analyse(raw(), ABOUT))
-    for part in ("nginx-client ended with 1", "haproxy: not installed", "no HTTP/2 yet", "no counters", "`http1_cpu_vs_envoy` | 0.50", "read 4", "| weft | 30.0 ±0 % |"):
+    text = report_text.markdown(report.analyse(raw(), ABOUT))
+    for part in (
+        "nginx-client ended with 1",
+        "haproxy: not installed",
+        "no HTTP/2 yet",
+        "no counters",
+        "`http1_cpu_vs_envoy` | 0.50",
+        "read 4",
+        "| weft | 30.0 ±0 % |",
+    ):
         assert part in text, f"{part} is not in\n{text}"

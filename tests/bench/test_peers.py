@@ -1,5 +1,8 @@
-"""The peers do what the bench compares them by: the bytes that arrive are right, the wire between the proxies carries TLS 1.3 and
-nothing readable, and a client without a certificate is refused. As root; the programs must be built (tests/run bench)."""
+"""The peers do what the bench compares them by: the bytes that arrive are right, the wire between the proxies
+carries TLS 1.3 and nothing readable, and a client without a certificate is refused. As root; the programs
+must be built (tests/run bench).
+"""
+
 import json
 import os
 import pathlib
@@ -21,7 +24,13 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for networ
 
 
 def start_isolated(*command, **options):
-    return subprocess.Popen([sys.executable, "-c", ISOLATED, *map(str, command)], cwd=BENCH, stdout=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-c", ISOLATED, *map(str, command)],
+        cwd=BENCH,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +40,12 @@ def inspected(tmp_path_factory):
         pytest.skip(f"not built: {', '.join(absent)}")
     preparation = Preparation(BUILD).everything()
     out = tmp_path_factory.mktemp("bench")
-    config = {"out": str(out), "quick": True, "programs": preparation.programs, "missing": preparation.missing}
+    config = {
+        "out": str(out),
+        "quick": True,
+        "programs": preparation.programs,
+        "missing": preparation.missing,
+    }
     (out / "config.json").write_text(json.dumps(config))
     process = start_isolated(sys.executable, BENCH / "check_wire.py", out / "config.json")
     text = process.communicate(timeout=120)[0]

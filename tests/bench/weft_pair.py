@@ -1,8 +1,10 @@
 """weft as a target: the real CA, discovery and two sidecars, wired as `weft local` wires them.
 
-Discovery reads the objects of the two pods from a folder; the sidecars get tokens, trust bundle and environment as the injector
-would give them, with one worker each and the access log off. Metrics are always on.
+Discovery reads the objects of the two pods from a folder; the sidecars get tokens, trust bundle and
+environment as the injector would give them, with one worker each and the access log off. Metrics are always
+on.
 """
+
 import json
 import shutil
 
@@ -24,28 +26,76 @@ NO_RESUMPTION = "weft does not resume handshakes yet"
 
 def pod_object(name, address):
     """As discovery finds it in a cluster, after injection."""
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", "labels": {"app": name},
-                         "annotations": {"weft.mesh/status": "{}", "weft.mesh/access-log": "off", "weft.mesh/concurrency": "1"}},
-            "spec": {"serviceAccountName": name, "containers": [{"name": "app", "image": "app"}]},
-            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
-                       "conditions": [{"type": "Ready", "status": "True"}]}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "uid": f"uid-{name}",
+            "labels": {"app": name},
+            "annotations": {
+                "weft.mesh/status": "{}",
+                "weft.mesh/access-log": "off",
+                "weft.mesh/concurrency": "1",
+            },
+        },
+        "spec": {"serviceAccountName": name, "containers": [{"name": "app", "image": "app"}]},
+        "status": {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
 
 
 def objects(client_address):
-    ports = [{"name": name, "port": PORTS[service], "targetPort": PORTS[service]}
-             for name, service in (("http-web", "http"), ("grpc-ping", "grpc"), ("grpc-stream", "stream"), ("tcp-raw", "tcp"), ("tcp-resume", "resume"))]
-    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "annotations": {"weft.mesh/mtls": "strict"}}},
-            *({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}} for name in SIDES),
-            pod_object("client", client_address), pod_object("server", SERVER_ADDRESS),
-            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server", "namespace": "default"},
-             "spec": {"clusterIP": CLUSTER_ADDRESS, "clusterIPs": [CLUSTER_ADDRESS], "selector": {"app": "server"}, "ports": ports}}]
+    ports = [
+        {"name": name, "port": PORTS[service], "targetPort": PORTS[service]}
+        for name, service in (
+            ("http-web", "http"),
+            ("grpc-ping", "grpc"),
+            ("grpc-stream", "stream"),
+            ("tcp-raw", "tcp"),
+            ("tcp-resume", "resume"),
+        )
+    ]
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": "default", "annotations": {"weft.mesh/mtls": "strict"}},
+        },
+        *(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}}
+            for name in SIDES
+        ),
+        pod_object("client", client_address),
+        pod_object("server", SERVER_ADDRESS),
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "server", "namespace": "default"},
+            "spec": {
+                "clusterIP": CLUSTER_ADDRESS,
+                "clusterIPs": [CLUSTER_ADDRESS],
+                "selector": {"app": "server"},
+                "ports": ports,
+            },
+        },
+    ]
 
 
 def mutual_tls_requests(metrics):
     """How many HTTP requests came in by mTLS, from a server's sidecar's metrics."""
-    lines = [line for line in metrics.splitlines() if line.startswith("istio_requests_total{")
-             and 'reporter="destination"' in line and 'connection_security_policy="mutual_tls"' in line]
+    lines = [
+        line
+        for line in metrics.splitlines()
+        if line.startswith("istio_requests_total{")
+        and 'reporter="destination"' in line
+        and 'connection_security_policy="mutual_tls"' in line
+    ]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
@@ -62,30 +112,57 @@ class ControlPlane:
         (self.folder / "cluster" / "objects.json").write_text(json.dumps(manifest))
         self.bundle = self.folder / "root-cert.pem"
         hosts = self.folder / "hosts"
-        hosts.write_text(f"127.0.0.1 localhost\n{CONTROL_ADDRESS} weft-ca.{SYSTEM}.svc weft-discovery.{SYSTEM}.svc\n")
+        hosts.write_text(
+            f"127.0.0.1 localhost\n{CONTROL_ADDRESS} weft-ca.{SYSTEM}.svc weft-discovery.{SYSTEM}.svc\n"
+        )
         run("mount", "--bind", hosts, "/etc/hosts")
         self.processes = []
 
     def start(self):
-        ca = process.Started("weft-ca", [
-            self.world.programs["weft-ca"], f"--listen={CONTROL_ADDRESS}:15012", f"--metrics={CONTROL_ADDRESS}:15013",
-            f"--key-file={self.folder}/ca.pem", f"--bundle-out={self.bundle}", f"--jwks={self.folder}/jwks.json",
-            f"--dns-name=weft-ca.{SYSTEM}.svc", f"--control-plane={SYSTEM}/weft-discovery=weft-discovery.{SYSTEM}.svc",
-            "--log-level=warning"], self.world.logs)
+        ca = process.Started(
+            "weft-ca",
+            [
+                self.world.programs["weft-ca"],
+                f"--listen={CONTROL_ADDRESS}:15012",
+                f"--metrics={CONTROL_ADDRESS}:15013",
+                f"--key-file={self.folder}/ca.pem",
+                f"--bundle-out={self.bundle}",
+                f"--jwks={self.folder}/jwks.json",
+                f"--dns-name=weft-ca.{SYSTEM}.svc",
+                f"--control-plane={SYSTEM}/weft-discovery=weft-discovery.{SYSTEM}.svc",
+                "--log-level=warning",
+            ],
+            self.world.logs,
+        )
         self.processes.append(ca)
         self._wait(ca, 15013)
         token = self.folder / "discovery-token"
         token.write_text(self.issuer.token(SYSTEM, "weft-discovery", "weft-discovery", "uid-discovery"))
-        discovery = process.Started("weft-discovery", [
-            self.world.programs["weft-discovery"], f"--folder={self.folder}/cluster", f"--listen={CONTROL_ADDRESS}:15011",
-            f"--metrics={CONTROL_ADDRESS}:15014", f"--token-file={token}", f"--bundle-file={self.bundle}",
-            f"--mesh-cidr={MESH_RANGES}", "--log-level=warning"], self.world.logs)
+        discovery = process.Started(
+            "weft-discovery",
+            [
+                self.world.programs["weft-discovery"],
+                f"--folder={self.folder}/cluster",
+                f"--listen={CONTROL_ADDRESS}:15011",
+                f"--metrics={CONTROL_ADDRESS}:15014",
+                f"--token-file={token}",
+                f"--bundle-file={self.bundle}",
+                f"--mesh-cidr={MESH_RANGES}",
+                "--log-level=warning",
+            ],
+            self.world.logs,
+        )
         self.processes.append(discovery)
         self._wait(discovery, 15014)
 
     @staticmethod
     def _wait(started, port):
-        process.wait_until(lambda: process.http_get(CONTROL_ADDRESS, port, "/ready")[0] == 200, started.name, started, step=0.02)
+        process.wait_until(
+            lambda: process.http_get(CONTROL_ADDRESS, port, "/ready")[0] == 200,
+            started.name,
+            started,
+            step=0.02,
+        )
 
     def stop(self):
         for started in self.processes:
@@ -95,7 +172,9 @@ class ControlPlane:
 class Weft(Target):
     name = "weft"
     program = "weft-sidecar"
-    can = frozenset({"http", "tcp"} | ({"grpc"} if HTTP2_AS_HTTP else set()) | ({"resume"} if RESUMPTION else set()))
+    can = frozenset(
+        {"http", "tcp"} | ({"grpc"} if HTTP2_AS_HTTP else set()) | ({"resume"} if RESUMPTION else set())
+    )
     why_not = {"grpc": NO_HTTP2, "resume": NO_RESUMPTION}
 
     def __init__(self, world, index):
@@ -115,10 +194,19 @@ class Weft(Target):
         (folder / "token").write_text(self.control.issuer.token("default", side, side, f"uid-{side}"))
         for path in (state, folder / "token"):
             shutil.chown(path, PROXY_USER, PROXY_USER)
-        return {"POD_NAME": side, "POD_NAMESPACE": "default", "POD_UID": f"uid-{side}", "SERVICE_ACCOUNT": side,
-                "POD_IPS": self.pod(side).address, "WEFT_MESH_CIDRS": MESH_RANGES, "WEFT_CONCURRENCY": "1",
-                "WEFT_LOG_LEVEL": "warning", "WEFT_TOKEN_FILE": str(folder / "token"), "WEFT_BUNDLE_FILE": str(self.control.bundle),
-                "WEFT_STATE_FOLDER": str(state)}
+        return {
+            "POD_NAME": side,
+            "POD_NAMESPACE": "default",
+            "POD_UID": f"uid-{side}",
+            "SERVICE_ACCOUNT": side,
+            "POD_IPS": self.pod(side).address,
+            "WEFT_MESH_CIDRS": MESH_RANGES,
+            "WEFT_CONCURRENCY": "1",
+            "WEFT_LOG_LEVEL": "warning",
+            "WEFT_TOKEN_FILE": str(folder / "token"),
+            "WEFT_BUNDLE_FILE": str(self.control.bundle),
+            "WEFT_STATE_FOLDER": str(state),
+        }
 
     def ready(self, side, started):
         """By its own word: certificate, configuration and listeners are there."""
@@ -150,9 +238,17 @@ class Weft(Target):
         self.check_path()
 
     def check_path(self):
-        """One request of the client, which must come in as HTTP and by mTLS: else the figures would be of something else."""
+        """One request of the client, which must come in as HTTP and by mTLS: else the figures would be of
+        something else.
+        """
         self.enter()
         before = mutual_tls_requests(self.metrics("server"))
-        self.pod("client").run("curl", "-sS", "-f", "-m", "5", "-o", "/dev/null", f"http://{self.address('http')}/")
-        process.wait_until(lambda: mutual_tls_requests(self.metrics("server")) == before + 1,
-                           "a request through weft was to come in as HTTP by mTLS", step=0.05, limit=3)
+        self.pod("client").run(
+            "curl", "-sS", "-f", "-m", "5", "-o", "/dev/null", f"http://{self.address('http')}/"
+        )
+        process.wait_until(
+            lambda: mutual_tls_requests(self.metrics("server")) == before + 1,
+            "a request through weft was to come in as HTTP by mTLS",
+            step=0.05,
+            limit=3,
+        )

@@ -1,4 +1,5 @@
 """What is asked of every target, and which figures come of it. Each workload says why it is there."""
+
 import dataclasses
 import time
 from collections.abc import Callable
@@ -26,7 +27,11 @@ class Workload:
 
 
 def sample(world, target, service):
-    return measure.Sample(target.pids("client", service), target.pids("server", service), (world.origin_pid, target.application_link))
+    return measure.Sample(
+        target.pids("client", service),
+        target.pids("server", service),
+        (world.origin_pid, target.application_link),
+    )
 
 
 def load(world, target, workload, command, parse, seconds):
@@ -47,13 +52,19 @@ def load(world, target, workload, command, parse, seconds):
 
 def without_cpu_of_nobody(target, figures):
     """Where there is no proxy its CPU time is not zero: there is none."""
-    return figures if target.name != "none" else {name: value for name, value in figures.items() if "cpu" not in name}
+    return (
+        figures
+        if target.name != "none"
+        else {name: value for name, value in figures.items() if "cpu" not in name}
+    )
 
 
 def request_figures(target, said, window):
     if said["failed"]:
         raise RuntimeError(f"{said['failed']} of {said['requests']} requests failed")
-    latency = {name: said[name] for name in ("p50_us", "p90_us", "p99_us", "p999_us") if said.get(name) is not None}
+    latency = {
+        name: said[name] for name in ("p50_us", "p90_us", "p99_us", "p999_us") if said.get(name) is not None
+    }
     return without_cpu_of_nobody(target, {**window.figures(said["requests"]), **latency})
 
 
@@ -87,24 +98,51 @@ def grpc_stream(world, target, workload, seconds):
 
 
 def bulk(world, target, workload, seconds):
-    command = [world.programs["load"], "bulk", "--to", target.address("tcp"), "--streams", workload.argument, "--seconds", seconds]
+    command = [
+        world.programs["load"],
+        "bulk",
+        "--to",
+        target.address("tcp"),
+        "--streams",
+        workload.argument,
+        "--seconds",
+        seconds,
+    ]
     said, window = load(world, target, workload, command, generators.parse_last_json, seconds)
     per = window.figures(said["bytes"] / 1e9)
-    return without_cpu_of_nobody(target, {"gb_per_s": per["rps"], "cpu_s_per_gb": per["cpu_us"] / 1e6,
-                                          "cpu_s_per_gb_client": per["cpu_us_client"] / 1e6, "cpu_s_per_gb_server": per["cpu_us_server"] / 1e6})
+    return without_cpu_of_nobody(
+        target,
+        {
+            "gb_per_s": per["rps"],
+            "cpu_s_per_gb": per["cpu_us"] / 1e6,
+            "cpu_s_per_gb_client": per["cpu_us_client"] / 1e6,
+            "cpu_s_per_gb_server": per["cpu_us_server"] / 1e6,
+        },
+    )
 
 
 def connect(world, target, workload, seconds):
-    command = [world.programs["load"], "connect", "--to", target.address(workload.service), "--concurrency", workload.argument,
-               "--seconds", seconds]
+    command = [
+        world.programs["load"],
+        "connect",
+        "--to",
+        target.address(workload.service),
+        "--concurrency",
+        workload.argument,
+        "--seconds",
+        seconds,
+    ]
     said, window = load(world, target, workload, command, generators.parse_last_json, seconds)
     if said["errors"]:
         raise RuntimeError(f"{said['errors']} of {said['connections']} connections failed")
     per = window.figures(said["connections"])
     figures = {"connections_per_s": per["rps"], "p50_us": said["p50_us"], "p99_us": said["p99_us"]}
     if target.name != "none":
-        figures |= {"per_cpu_s": 1e6 / per["cpu_us"], "per_cpu_s_client": 1e6 / per["cpu_us_client"],
-                    "per_cpu_s_server": 1e6 / per["cpu_us_server"]}
+        figures |= {
+            "per_cpu_s": 1e6 / per["cpu_us"],
+            "per_cpu_s_client": 1e6 / per["cpu_us_client"],
+            "per_cpu_s_server": 1e6 / per["cpu_us_server"],
+        }
     return figures
 
 
@@ -113,8 +151,11 @@ def idle(world, target, workload, seconds):
         return {}
     before, descriptors = world.resident(target, "tcp"), world.descriptors_of(target)
     wanted = world.idle_connections
-    run = generators.Run(world.network.client.command(world.programs["load"], "idle", "--to", target.address("tcp"),
-                                                      "--connections", wanted))
+    run = generators.Run(
+        world.network.client.command(
+            world.programs["load"], "idle", "--to", target.address("tcp"), "--connections", wanted
+        )
+    )
     try:
         opened = generators.parse_last_json(run.process.stdout.readline())["open"]
         time.sleep(seconds)
@@ -125,7 +166,11 @@ def idle(world, target, workload, seconds):
     if opened < wanted or alive < opened:
         raise RuntimeError(f"{wanted} connections wanted, {opened} opened, {alive} still alive at the end")
     # Closing thousands takes a while, which is nobody else's.
-    wait_until(lambda: world.descriptors_of(target) < descriptors + wanted // 100, "the idle connections are closed", step=0.05)
+    wait_until(
+        lambda: world.descriptors_of(target) < descriptors + wanted // 100,
+        "the idle connections are closed",
+        step=0.05,
+    )
     return {"connections": opened, "bytes_per_connection": (during - before) / opened}
 
 
@@ -139,10 +184,14 @@ def thousand(world, target, workload, seconds):
 
 
 def at_rate(world, target, workload, seconds, rate):
-    command = generators.fortio_http(world.need("fortio"), target.address("http"), OPEN_CONNECTIONS, seconds, rate)
+    command = generators.fortio_http(
+        world.need("fortio"), target.address("http"), OPEN_CONNECTIONS, seconds, rate
+    )
     said, window = load(world, target, workload, command, generators.parse_fortio, seconds)
     if said["rate"] < 0.9 * rate:
-        raise RuntimeError(f"only {said['rate']:.0f} of {rate:.0f} requests a second were made: this machine was too slow at that moment")
+        raise RuntimeError(
+            f"only {said['rate']:.0f} of {rate:.0f} requests/s were made: too much for this machine"
+        )
     figures = request_figures(target, said, window)
     figures["rate"] = rate
     if target.name != "none":
@@ -151,21 +200,61 @@ def at_rate(world, target, workload, seconds, rate):
 
 
 WORKLOADS = (
-    Workload("http1_256", "http", "many callers: batching, and memory under load", 2, 0, small, 256, lead=1.0, fresh=True),
+    Workload(
+        "http1_256",
+        "http",
+        "many callers: batching, and memory under load",
+        2,
+        0,
+        small,
+        256,
+        lead=1.0,
+        fresh=True,
+    ),
     Workload("http1_32", "http", "the usual load of one application: what a request costs", 2, 1, small, 32),
-    Workload("http1_1", "http", "one request at a time: wake-ups and latency with nothing to batch", 1, 0, small, 1),
-    Workload("post_64k", "http", "bodies larger than a TLS record and a socket buffer", 1, 0, post, 64 * 1024),
+    Workload(
+        "http1_1", "http", "one request at a time: wake-ups and latency with nothing to batch", 1, 0, small, 1
+    ),
+    Workload(
+        "post_64k", "http", "bodies larger than a TLS record and a socket buffer", 1, 0, post, 64 * 1024
+    ),
     Workload("post_1m", "http", "bodies that must stream: copies and back-pressure", 1, 0, post, 1024 * 1024),
     Workload("grpc_1", "grpc", "one call at a time over HTTP/2", 1, 0, grpc_unary, 1),
-    Workload("grpc_100", "grpc", "a hundred calls at a time on one connection: multiplexing", 1.5, 1, grpc_unary, 100),
-    Workload("grpc_stream", "grpc", "messages on open streams: no heads, only frames", 1.5, 0, grpc_stream, lead=0.6),
+    Workload(
+        "grpc_100",
+        "grpc",
+        "a hundred calls at a time on one connection: multiplexing",
+        1.5,
+        1,
+        grpc_unary,
+        100,
+    ),
+    Workload(
+        "grpc_stream",
+        "grpc",
+        "messages on open streams: no heads, only frames",
+        1.5,
+        0,
+        grpc_stream,
+        lead=0.6,
+    ),
     Workload("bulk_1", "tcp", "one stream of bytes: records, copies, system calls", 1.2, 0.8, bulk, 1),
     Workload("bulk_8", "tcp", "eight streams of bytes: fairness between them", 1.2, 0, bulk, 8),
     Workload("connect_full", "tcp", "new connections with a full handshake each", 1.2, 0.8, connect, 32),
-    Workload("connect_resumed", "resume", "new connections whose handshakes are resumed", 1.2, 0, connect, 32),
+    Workload(
+        "connect_resumed", "resume", "new connections whose handshakes are resumed", 1.2, 0, connect, 32
+    ),
     Workload("open_20", "http", "latency when there is room", 1.3, 0, open_loop, 20),
     Workload("open_50", "http", "latency at half of what the slowest can do", 1.8, 1, open_loop, 50),
     Workload("open_80", "http", "latency near the end of the slowest", 1.3, 0, open_loop, 80),
-    Workload("krps", "http", "1,000 requests a second: what a sidecar costs that is used a little", 1.3, 1, thousand, 1000),
+    Workload(
+        "krps",
+        "http",
+        "1,000 requests a second: what a sidecar costs that is used a little",
+        1.3,
+        1,
+        thousand,
+        1000,
+    ),
     Workload("idle", "tcp", "connections that say nothing: what each holds", 0.3, 0.2, idle, fresh=True),
 )

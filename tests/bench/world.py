@@ -1,4 +1,7 @@
-"""Everything that a run of the bench has: the pods, the application in the server's pod, the targets and the programs."""
+"""Everything that a run of the bench has: the pods, the application in the server's pod, the targets and the
+programs.
+"""
+
 import os
 import pathlib
 import resource
@@ -38,7 +41,8 @@ class World:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.descriptors = hard
-        self.idle_connections = 1_000 if config["quick"] else min(10_000, hard * 2 // 5)
+        self.most_connections = min(10_000, hard * 2 // 5)
+        self.idle_connections = 1_000 if config["quick"] else self.most_connections
 
     def __enter__(self):
         FOLDER.mkdir(exist_ok=True)
@@ -80,22 +84,62 @@ class World:
 
     def _write_scripts(self):
         self.scripts = {}
-        for name, method, size in (("get", "GET", 0), ("post-65536", "POST", 65536), ("post-1048576", "POST", 1048576)):
+        for name, method, size in (
+            ("get", "GET", 0),
+            ("post-65536", "POST", 65536),
+            ("post-1048576", "POST", 1048576),
+        ):
             path = self.out / f"wrk-{name}.lua"
             path.write_text(generators.wrk_script(method, size))
             self.scripts[name] = path
 
     def _start_application(self):
-        """The origin twice, for resumed handshakes have a port of their own; gRPC by fortio and the streaming server."""
+        """The origin twice, for resumed handshakes have a port of their own; gRPC by fortio and the streaming
+        server.
+        """
         server, ports = self.network.server, peers.PORTS
         load = self.programs["load"]
-        wanted = [("origin", ports["http"], [load, "origin", "--http", f"0.0.0.0:{ports['http']}", "--tcp", f"0.0.0.0:{ports['tcp']}"]),
-                  ("origin-resume", ports["resume"], [load, "origin", "--http", f"0.0.0.0:8081", "--tcp", f"0.0.0.0:{ports['resume']}"])]
+        wanted = [
+            (
+                "origin",
+                ports["http"],
+                [load, "origin", "--http", f"0.0.0.0:{ports['http']}", "--tcp", f"0.0.0.0:{ports['tcp']}"],
+            ),
+            (
+                "origin-resume",
+                ports["resume"],
+                [load, "origin", "--http", f"0.0.0.0:8081", "--tcp", f"0.0.0.0:{ports['resume']}"],
+            ),
+        ]
         if "fortio" in self.programs:
-            wanted.append(("fortio-server", ports["grpc"], [self.programs["fortio"], "server", "-grpc-port", f"0.0.0.0:{ports['grpc']}",
-                           "-http-port", "disabled", "-redirect-port", "disabled", "-tcp-port", "disabled", "-udp-port", "disabled"]))
+            wanted.append(
+                (
+                    "fortio-server",
+                    ports["grpc"],
+                    [
+                        self.programs["fortio"],
+                        "server",
+                        "-grpc-port",
+                        f"0.0.0.0:{ports['grpc']}",
+                        "-http-port",
+                        "disabled",
+                        "-redirect-port",
+                        "disabled",
+                        "-tcp-port",
+                        "disabled",
+                        "-udp-port",
+                        "disabled",
+                    ],
+                )
+            )
         if "grpc_stream" in self.programs:
-            wanted.append(("stream-server", ports["stream"], [*self.programs["grpc_stream"], "--serve", f"0.0.0.0:{ports['stream']}"]))
+            wanted.append(
+                (
+                    "stream-server",
+                    ports["stream"],
+                    [*self.programs["grpc_stream"], "--serve", f"0.0.0.0:{ports['stream']}"],
+                )
+            )
         self.application = []
         for name, port, command in wanted:
             started = process.Started(name, server.command(*command), self.logs)
@@ -118,8 +162,13 @@ class World:
         if target.name == "none":
             return
         time.sleep(SETTLE_SECONDS)
-        self.starts.append({"target": target.name, "ready_ms": 1000 * statistics.mean(target.ready_seconds.values()),
-                            "rest_mib": self.resident(target, "tcp") / 2**20})
+        self.starts.append(
+            {
+                "target": target.name,
+                "ready_ms": 1000 * statistics.mean(target.ready_seconds.values()),
+                "rest_mib": self.resident(target, "tcp") / 2**20,
+            }
+        )
 
     def restart(self, target):
         target.stop()
@@ -131,15 +180,21 @@ class World:
 
     def descriptors_of(self, target):
         """How many both sides have open."""
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for side in peers.SIDES for pid in target.pids(side, "tcp"))
+        return sum(
+            len(os.listdir(f"/proc/{pid}/fd")) for side in peers.SIDES for pid in target.pids(side, "tcp")
+        )
 
     def calibrate(self):
-        """What fortio can get through each target, for the open loops; by fortio itself, for it costs more than wrk."""
+        """What fortio can get through each target, for the open loops; by fortio itself, for it costs more
+        than wrk.
+        """
         if "fortio" not in self.programs:
             return
         for name, target in self.running.items():
             target.enter()
-            command = generators.fortio_http(self.programs["fortio"], target.address("http"), OPEN_CONNECTIONS, CALIBRATION_SECONDS, 0)
+            command = generators.fortio_http(
+                self.programs["fortio"], target.address("http"), OPEN_CONNECTIONS, CALIBRATION_SECONDS, 0
+            )
             try:
                 run = generators.Run(self.network.client.command(*command))
                 self.maxima[name] = generators.parse_fortio(run.ended(20))["rate"]
