@@ -45,7 +45,7 @@ class MeshTest : public testing::Test {
     return request;
   }
 
-  static http::SimpleServer::Handle says(std::string text) {
+  static http::SimpleServer::Handle says(const std::string& text) {
     return [text](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
       respond(http::SimpleReply{200, text, "text/plain", {}});
     };
