@@ -44,16 +44,17 @@ class HttpEcho::Call final : http::ClientExchangeHandler {
     const auto connect = [this, host = next.substr(0, colon), target](http::Pool::ConnectDone done) {
       return http::dial_host(echo_.loop_, *echo_.resolver_, host, target, std::move(done));
     };
-    request_ = echo_.pool_.acquire(next, connect, anchor_.guard([this](Result<http::Lease> lease) {
-      if (!lease) return failed(lease.error());
-      lease_.emplace(*std::move(lease));
-      codec::RequestHead head;
-      head.method = "GET";
-      head.target = "/";
-      head.authority = echo_.settings_.next;
-      head.headers = tracing_;
-      lease_->connection().request(head, true, *this);
-    }));
+    request_ = echo_.pool_.acquire(next, http::HttpProtocol::http1, connect,
+                                   anchor_.guard([this](Result<http::Lease> lease) {
+                                     if (!lease) return failed(lease.error());
+                                     lease_.emplace(*std::move(lease));
+                                     codec::RequestHead head;
+                                     head.method = "GET";
+                                     head.target = "/";
+                                     head.authority = echo_.settings_.next;
+                                     head.headers = tracing_;
+                                     lease_->connection().request(head, true, *this);
+                                   }));
   }
 
   void response_head(codec::ResponseHead&& head, bool end) override {

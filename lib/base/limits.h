@@ -30,6 +30,9 @@ inline constexpr unsigned http2_pings_per_second_max = 50;
 inline constexpr unsigned http2_settings_per_second_max = 50;
 inline constexpr unsigned http2_continuations_per_second_max = 800;
 inline constexpr unsigned http2_empty_frames_per_second_max = 800;
+inline constexpr auto http2_keepalive_interval =
+    30s;  // a peer so long silent is pinged while streams are open
+inline constexpr auto http2_keepalive_timeout = 10s;  // and given up when it does not answer
 
 // Times.
 inline constexpr auto connect_timeout = 5s;

@@ -263,7 +263,10 @@ Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options&
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(options.stream_window_bytes)},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(options.head_bytes_max)},
   };
-  if (role == Role::client) settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  if (role == Role::client)
+    settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  else
+    settings.push_back({NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1});
   WEFT_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
   WEFT_CHECK(
       nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
@@ -381,8 +384,17 @@ Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {
   if (dead_ || fault_ || nghttp2_session_check_request_allowed(session_) == 0) {
     return fail(Code::closed, "the HTTP/2 connection takes no more requests");
   }
-  std::vector<nghttp2_nv> fields = {field(":method", head.method), field(":scheme", head.scheme),
-                                    field(":path", head.target)};
+  if (!head.protocol.empty() &&
+      nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) != 1) {
+    return fail(Code::refused, "the server does not take an extended CONNECT (RFC 8441)");
+  }
+  std::vector<nghttp2_nv> fields = {field(":method", head.method)};
+  // A plain CONNECT names nothing but its authority (RFC 9113 § 8.5).
+  if (head.method != "CONNECT" || !head.protocol.empty()) {
+    fields.push_back(field(":scheme", head.scheme.empty() ? "http" : std::string_view(head.scheme)));
+    fields.push_back(field(":path", head.target));
+  }
+  if (!head.protocol.empty()) fields.push_back(field(":protocol", head.protocol));
   if (!head.authority.empty()) fields.push_back(field(":authority", head.authority));
   add_fields(fields, head.headers);
   const nghttp2_data_provider provider = Http2Callbacks::provider();
@@ -394,6 +406,15 @@ Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {
   stream.announced = true;
   stream.out_end = end;
   return id;
+}
+
+std::size_t Http2Session::requests_max() const {
+  return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+bool Http2Session::head_sent(StreamId id) const {
+  const Stream* stream = find(id);
+  return stream == nullptr || stream->head_sent;
 }
 
 void Http2Session::respond(StreamId id, const ResponseHead& head, bool end) {

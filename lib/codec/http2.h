@@ -84,9 +84,13 @@ class Http2Session {
   // Why the connection broke down, when the peer broke the protocol or flooded.
   const std::optional<Error>& fault() const { return fault_; }
 
-  // Client. Errors: closed (GOAWAY was sent or received). The peer's limit of streams makes requests wait
-  // inside.
+  // Client. Errors: closed (GOAWAY was sent or received), refused (an extended CONNECT that the server does
+  // not offer). The peer's limit of streams makes requests wait inside.
   Result<StreamId> request(const RequestHead& head, bool end);
+  // How many streams the peer takes at a time.
+  std::size_t requests_max() const;
+  // False only as long as the head of a request waits inside.
+  bool head_sent(StreamId id) const;
   // Server; interim heads first, then one final head.
   void respond(StreamId id, const ResponseHead& head, bool end);
   // The body, behind a head without `end`. A stream that is over ignores these.

@@ -30,6 +30,8 @@ bool Http2Head::add(std::string_view name, std::string_view value) {
     head_.authority = value;
   } else if (name == ":scheme") {
     head_.scheme = value;
+  } else if (name == ":protocol") {
+    head_.protocol = value;
   } else if (name == ":status") {
     status_ = static_cast<int>(parse_number<unsigned>(value).value_or(0));
   }

@@ -49,6 +49,7 @@ struct RequestHead {
   std::string target;     // path and query (origin form), or "*"; for CONNECT the authority
   std::string authority;  // Host or :authority; empty when HTTP/1.0 gave none
   std::string scheme;     // "http" / "https"; of an absolute-form target or :scheme
+  std::string protocol;   // :protocol of an extended CONNECT (RFC 8441)
   Version version = Version::http11;
   Headers headers;  // without Host/:authority and other pseudo headers
 };

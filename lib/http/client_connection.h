@@ -1,6 +1,7 @@
 // A connection that requests are sent on, whatever its protocol: what a pool owns. HTTP/1 is made here.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "base/limits.h"
@@ -34,6 +35,8 @@ class ClientConnection {
   // REQUIRES: available(), in this loop turn.
   virtual ClientExchange& request(const codec::RequestHead& head, bool end,
                                   ClientExchangeHandler& handler) = 0;
+  // How many exchanges it takes at a time; 0 once it takes no more.
+  virtual std::size_t requests_max() const = 0;
   // Whether a request may be sent now; looks at the socket, so that a close by the peer is seen first.
   virtual bool available() const = 0;
   virtual bool idle() const = 0;  // no exchange under way
@@ -58,6 +61,13 @@ struct ClientOptions {
 // both bodies are the raw bytes of the tunnel; before it, writable() is false for such a request.
 // A response that is complete before its request waits for send_end(), unless the peer closes.
 std::unique_ptr<ClientConnection> make_http1_client_connection(io::Loop& loop,
+                                                               std::unique_ptr<io::Stream> stream,
+                                                               ClientConnectionHandler& handler,
+                                                               const ClientOptions& options);
+// HTTP/2 with prior knowledge over `stream`: many exchanges at a time. Only requests without Upgrade; an
+// extended CONNECT where the server takes it, else exchange_aborted follows with Delivery::never. Must not be
+// destroyed in a callback: delete_later().
+std::unique_ptr<ClientConnection> make_http2_client_connection(io::Loop& loop,
                                                                std::unique_ptr<io::Stream> stream,
                                                                ClientConnectionHandler& handler,
                                                                const ClientOptions& options);

@@ -1,5 +1,5 @@
-// One request and its response, seen from the two ends of a proxy, independent of the protocol: HTTP/1 now,
-// HTTP/2 streams behind the same interface. A server connection calls its handler with a ServerExchange per
+// One request and its response, seen from the two ends of a proxy, independent of the protocol: HTTP/1
+// exchanges and HTTP/2 streams look alike. A server connection calls its handler with a ServerExchange per
 // request; a client connection returns a ClientExchange per request. Everything lives on one loop's thread.
 //
 // Order of events on each side: head, body*, end — or `aborted` at any moment; after `finished` or `aborted`
@@ -10,12 +10,16 @@
 // calls pause_body() and later resume_body().
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "base/result.h"
 #include "codec/message.h"
 
 namespace weft::http {
+
+// What a connection speaks; HTTP/1 is 1.0 and 1.1.
+enum class HttpProtocol : std::uint8_t { http1, http2 };
 
 // ---- server side: requests come in ----
 
@@ -45,7 +49,10 @@ class ServerExchange {
   virtual void pause_body() = 0;
   virtual void resume_body() = 0;
   virtual bool writable() const = 0;
-  // The connection closes, gracefully, behind this exchange (HTTP/1: "Connection: close").
+  // Nobody takes the rest of the request: once the response is complete the exchange finishes. HTTP/1 has to
+  // close the connection for it, HTTP/2 resets the stream.
+  virtual void abandon_request() = 0;
+  // The connection closes, gracefully, behind this exchange (HTTP/1: "Connection: close"; HTTP/2: GOAWAY).
   virtual void close_after() = 0;
 
  protected:

@@ -247,10 +247,10 @@ GrpcClientConnection::GrpcClientConnection(io::Loop& loop, std::unique_ptr<io::S
                                            Owner& owner)
     : owner_(&owner),
       transport_(loop, std::move(stream), *this,
-                 GrpcTransportOptions{.role = codec::Http2Session::Role::client,
-                                      .streams_max = limits::http2_streams_max,
-                                      .keepalive_interval = keepalive_interval,
-                                      .keepalive_timeout = options.keepalive_timeout},
+                 Http2TransportOptions{.role = codec::Http2Session::Role::client,
+                                       .streams_max = limits::http2_streams_max,
+                                       .keepalive_interval = keepalive_interval,
+                                       .keepalive_timeout = options.keepalive_timeout},
                  [this](const Error* error) { transport_closed(error); }) {}
 
 GrpcClientConnection::~GrpcClientConnection() { drop(); }

@@ -10,7 +10,7 @@
 #include "codec/http2.h"
 #include "http/grpc_client.h"
 #include "http/grpc_inbound.h"
-#include "http/grpc_transport.h"
+#include "http/http2_transport.h"
 
 namespace weft::http {
 
@@ -135,7 +135,7 @@ class GrpcClientConnection final : private codec::Http2Handler {
   Owner* owner_;
   std::unordered_map<codec::StreamId, std::shared_ptr<GrpcClientCall>> calls_;
   bool proved_ = false;
-  GrpcTransport transport_;
+  Http2Transport transport_;
 };
 
 }  // namespace weft::http

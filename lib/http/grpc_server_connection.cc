@@ -122,10 +122,10 @@ GrpcServerConnection::GrpcServerConnection(GrpcServer& server, std::unique_ptr<i
     : server_(server),
       peer_(std::make_shared<const GrpcPeer>(std::move(peer))),
       transport_(server.loop_, std::move(stream), *this,
-                 GrpcTransportOptions{.role = codec::Http2Session::Role::server,
-                                      .streams_max = server.options_.streams_max,
-                                      .keepalive_interval = server.options_.keepalive_interval,
-                                      .keepalive_timeout = server.options_.keepalive_timeout},
+                 Http2TransportOptions{.role = codec::Http2Session::Role::server,
+                                       .streams_max = server.options_.streams_max,
+                                       .keepalive_interval = server.options_.keepalive_interval,
+                                       .keepalive_timeout = server.options_.keepalive_timeout},
                  [this](const Error* error) { transport_closed(error); }) {
   idle_timer_ = server.loop_.make_timer(anchor_.guard([this] { idle_fired(); }));
   transport_.keep_alive(true);

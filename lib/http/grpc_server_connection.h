@@ -10,7 +10,7 @@
 #include "codec/http2.h"
 #include "http/grpc_inbound.h"
 #include "http/grpc_server.h"
-#include "http/grpc_transport.h"
+#include "http/http2_transport.h"
 
 namespace weft::http {
 
@@ -79,7 +79,7 @@ class GrpcServerConnection final : private codec::Http2Handler {
   std::shared_ptr<const GrpcPeer> peer_;
   std::unordered_map<codec::StreamId, std::shared_ptr<GrpcServerCall>> calls_;
   bool leaving_ = false;
-  GrpcTransport transport_;
+  Http2Transport transport_;
   std::unique_ptr<io::Timer> idle_timer_;
   Anchor anchor_;
 };

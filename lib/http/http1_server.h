@@ -29,6 +29,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   void pause_body() override { paused_ = true; }
   void resume_body() override { unpause(); }
   bool writable() const override { return stream_->writable(); }
+  void abandon_request() override { close_after(); }
   void close_after() override;
 
   void stream_failed(const Error& error) override;

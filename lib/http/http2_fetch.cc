@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/text.h"
-#include "http/grpc_transport.h"
+#include "http/http2_transport.h"
 #include "http/simple_client.h"
 
 namespace weft::http {
@@ -64,7 +64,7 @@ class Http2Fetch final : public Fetch, codec::Http2Handler {
   bool headed_ = false;  // the final head is there
   bool finished_ = false;
   std::unique_ptr<io::Timer> timer_;
-  GrpcTransport transport_;
+  Http2Transport transport_;
   Anchor anchor_;
 };
 

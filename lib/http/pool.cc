@@ -2,56 +2,87 @@
 
 #include <algorithm>
 
-#include "base/check.h"
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace weft::http {
 
 struct PooledConnection final : ClientConnectionHandler {
-  PooledConnection(Pool& owner, std::string_view its_key) : pool(owner), key(its_key) {}
+  PooledConnection(Pool& owner, std::string_view its_key, std::string its_slot)
+      : pool(owner), key(its_key), slot(std::move(its_slot)) {}
 
-  void connection_available() override {
-    if (!leased) pool.became_available(*this);
-  }
+  void connection_available() override { pool.settle(*this); }
   void connection_closed(const Error*) override { pool.closed(*this); }
 
   Pool& pool;
-  std::string key;
-  bool leased = true;
-  bool idle = false;     // in Pool::idle_
-  bool retired = false;  // closes when it comes back
+  const std::string key;
+  const std::string slot;
+  std::size_t leases = 0;
+  bool listed = false;   // in Pool::listed_
+  bool retired = false;  // closes when its last lease comes back
   bool gone = false;     // closed while leased
   bool reused = false;
   MonotonicTime use_until = MonotonicTime::max();
   std::unique_ptr<ClientConnection> connection;
-  std::unique_ptr<io::Timer> expiry;
+  std::unique_ptr<io::Timer> expiry;  // runs while nobody has a lease
   Anchor anchor;
 };
 
 Lease::~Lease() {
-  if (pooled_) pooled_->pool.released(*pooled_);
+  if (pooled_ == nullptr) return;
+  --pooled_->leases;
+  pooled_->pool.settle(*pooled_);
 }
 
 ClientConnection& Lease::connection() const { return *pooled_->connection; }
 
 bool Lease::reused() const { return pooled_->reused; }
 
+// A connection being made, and who waits for it.
+class Pool::Attempt {
+ public:
+  Attempt(Pool& pool, Slot its_slot, std::string_view its_key, HttpProtocol its_protocol, Connect connect)
+      : slot(std::move(its_slot)),
+        key(its_key),
+        protocol(its_protocol),
+        retirements(pool.retirements_),
+        connect_(std::move(connect)) {
+    connecting_ = connect_(anchor_.guard([this, &pool](Result<std::unique_ptr<io::Stream>> stream) {
+      pool.connected(*this, std::move(stream));
+    }));
+  }
+
+  const Slot slot;
+  const std::string key;
+  const HttpProtocol protocol;
+  const std::uint64_t retirements;  // when it began
+  std::vector<Request*> waiters;
+
+ private:
+  Connect connect_;
+  std::unique_ptr<io::Connecting> connecting_;
+  Anchor anchor_;
+};
+
 class Pool::Request final : public PoolRequest {
  public:
-  Request(Pool& pool, std::string_view key, Connect connect, Done done)
+  Request(Pool& pool, std::string_view key, HttpProtocol protocol, Connect connect, Done done)
       : pool_(pool),
         key_(key),
-        began_(pool.retirements_),
+        slot_(str_cat(key, protocol == HttpProtocol::http2 ? " h2" : "")),
+        protocol_(protocol),
         connect_(std::move(connect)),
         done_(std::move(done)) {}
   ~Request() override {
-    if (connecting_) --pool_.connecting_;
-    // Found but not handed over: it goes back.
-    if (found_) const Lease back(*found_);
+    if (found_ != nullptr) const Lease back(*found_);  // not handed over: it goes back
+    if (attempt_ == nullptr) return;
+    std::erase(attempt_->waiters, this);
+    if (attempt_->waiters.empty()) pool_.forget(*attempt_);
   }
 
-  void give(PooledConnection& found) {
-    found_ = &found;
+  void begin() {
+    found_ = pool_.take(slot_);
+    if (found_ == nullptr) return connect();
     pool_.loop_.defer(anchor_.guard([this] {
       Lease lease(*std::exchange(found_, nullptr));
       // It may have closed since it was looked at, earlier in this turn: then a new one is made after all.
@@ -59,37 +90,39 @@ class Pool::Request final : public PoolRequest {
       finish(std::move(lease));
     }));
   }
-  void refuse(Error error) {
-    pool_.loop_.defer(anchor_.guard([this, error = std::move(error)] { finish(fail(error)); }));
-  }
-  void connect() {
-    ++pool_.connecting_;
-    connecting_ = true;
-    attempt_ = connect_(anchor_.guard([this](Result<std::unique_ptr<io::Stream>> stream) {
-      connecting_ = false;
-      --pool_.connecting_;
-      if (!stream) return finish(fail(stream.error()));
-      PooledConnection& made = pool_.add(key_, *std::move(stream));
-      made.retired = began_ != pool_.retirements_;  // good for this request, and for no other
-      finish(Lease(made));
-    }));
-  }
-
- private:
   // The callback often destroys this request, so it must not live in it while it runs.
   void finish(Result<Lease> result) {
+    attempt_ = nullptr;
     const Done done = std::move(done_);
     done(std::move(result));
   }
 
+ private:
+  void connect() {
+    const auto shared = pool_.shared_.find(slot_);
+    if (shared != pool_.shared_.end()) {
+      attempt_ = shared->second;
+    } else if (pool_.full() && !pool_.drain_one_idle()) {
+      pool_.loop_.defer(anchor_.guard([this] {
+        finish(fail(Code::limit,
+                    str_cat("the pool holds ", pool_.connections_.size(), " connections, its limit")));
+      }));
+      return;
+    } else {
+      attempt_ = &pool_.attempt(slot_, key_, protocol_, std::move(connect_));
+    }
+    attempt_->waiters.push_back(this);
+    if (attempt_->waiters.size() == limits::http2_streams_max) pool_.shared_.erase(slot_);
+  }
+
   Pool& pool_;
   std::string key_;
-  std::uint64_t began_;
+  Slot slot_;
+  HttpProtocol protocol_;
   Connect connect_;
   Done done_;
   PooledConnection* found_ = nullptr;
-  bool connecting_ = false;
-  std::unique_ptr<io::Connecting> attempt_;
+  Attempt* attempt_ = nullptr;
   Anchor anchor_;
 };
 
@@ -97,97 +130,142 @@ Pool::Pool(io::Loop& loop, PoolOptions options) : loop_(loop), options_(std::mov
 
 Pool::~Pool() = default;
 
-std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, Connect connect, Done done) {
-  auto request = std::make_unique<Request>(*this, key, std::move(connect), std::move(done));
-  if (PooledConnection* const found = take_idle(key)) {
-    request->give(*found);
-  } else if (connections_.size() + connecting_ >= options_.connections_max && !drain_one_idle()) {
-    request->refuse(
-        Error{Code::limit, str_cat("the pool holds ", connections_.size(), " connections, its limit")});
-  } else {
-    request->connect();
-  }
+std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, HttpProtocol protocol, Connect connect,
+                                           Done done) {
+  auto request = std::make_unique<Request>(*this, key, protocol, std::move(connect), std::move(done));
+  request->begin();
   return request;
 }
 
-PooledConnection* Pool::take_idle(std::string_view key) {
-  const auto found = idle_.find(std::string(key));
-  if (found == idle_.end()) return nullptr;
-  while (!found->second.empty()) {
+// ---- making connections ----
+
+Pool::Attempt& Pool::attempt(const Slot& slot, std::string_view key, HttpProtocol protocol, Connect connect) {
+  auto owned = std::make_unique<Attempt>(*this, slot, key, protocol, std::move(connect));
+  Attempt& made = *owned;
+  attempts_.emplace(&made, std::move(owned));
+  if (protocol == HttpProtocol::http2) shared_[slot] = &made;
+  return made;
+}
+
+void Pool::forget(Attempt& attempt) {
+  const auto shared = shared_.find(attempt.slot);
+  if (shared != shared_.end() && shared->second == &attempt) shared_.erase(shared);
+  auto node = attempts_.extract(&attempt);
+  loop_.delete_later(std::move(node.mapped()));
+}
+
+void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream) {
+  PooledConnection* const made = stream ? &add(attempt, *std::move(stream)) : nullptr;
+  forget(attempt);  // it lives to the end of the turn
+  std::vector<Request*>& waiters = attempt.waiters;
+  while (!waiters.empty()) {
+    Request& next = *waiters.front();
+    waiters.erase(waiters.begin());
+    if (made == nullptr) {
+      next.finish(fail(stream.error()));
+    } else {
+      ++made->leases;
+      next.finish(Lease(*made));
+    }
+  }
+}
+
+PooledConnection& Pool::add(const Attempt& attempt, std::unique_ptr<io::Stream> stream) {
+  auto owned = std::make_unique<PooledConnection>(*this, attempt.key, attempt.slot);
+  PooledConnection& pooled = *owned;
+  // Good for those who waited, and for nobody else.
+  pooled.retired = attempt.retirements != retirements_;
+  if (options_.lifetime) {
+    if (const auto lifetime = options_.lifetime(*stream)) pooled.use_until = loop_.now() + *lifetime;
+  }
+  const auto make =
+      attempt.protocol == HttpProtocol::http2 ? make_http2_client_connection : make_http1_client_connection;
+  pooled.connection = make(loop_, std::move(stream), pooled, options_.client);
+  pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
+    pooled.pool.unlist(pooled);
+    pooled.connection->drain();
+  }));
+  connections_.emplace(&pooled, std::move(owned));
+  // Others may use it from now on, where it takes several.
+  loop_.defer(pooled.anchor.guard([&pooled] { pooled.pool.settle(pooled); }));
+  return pooled;
+}
+
+// ---- keeping them ----
+
+PooledConnection* Pool::take(const Slot& slot) {
+  for (auto found = listed_.find(slot); found != listed_.end(); found = listed_.find(slot)) {
     PooledConnection& pooled = *found->second.back();
-    found->second.pop_back();
-    pooled.idle = false;
-    pooled.expiry->stop();
-    if (pooled.connection->available()) {
-      pooled.leased = pooled.reused = true;
-      if (found->second.empty()) idle_.erase(found);
+    if (loop_.now() < pooled.use_until && pooled.connection->available()) {
+      pooled.reused = true;
+      pooled.expiry->stop();
+      if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
     }
-    // The peer closed it meanwhile; connection_closed takes it away.
-    pooled.connection->drain();
+    // Too old, or the peer closed it meanwhile; connection_closed takes it away.
+    unlist(pooled);
+    if (pooled.leases == 0) pooled.connection->drain();
   }
-  idle_.erase(found);
   return nullptr;
+}
+
+// Where it stands after something changed: with room for a request, without, or over.
+void Pool::settle(PooledConnection& pooled) {
+  if (pooled.gone) {
+    if (pooled.leases == 0) remove(pooled);
+    return;
+  }
+  const std::size_t room = pooled.connection->requests_max();
+  if (pooled.retired || loop_.now() >= pooled.use_until || room == 0) {
+    unlist(pooled);
+    if (pooled.leases == 0) pooled.connection->drain();
+    return;
+  }
+  // The one exchange of an HTTP/1 connection may outlast its lease; connection_available() follows.
+  if (pooled.leases >= room || (room == 1 && !pooled.connection->idle())) return unlist(pooled);
+  list(pooled);
+}
+
+void Pool::list(PooledConnection& pooled) {
+  if (pooled.leases == 0 && !pooled.expiry->active()) {
+    const Duration left = pooled.use_until - loop_.now();
+    pooled.expiry->start(std::min(left, pooled.connection->idle_limit(options_.idle_timeout)));
+  }
+  if (!std::exchange(pooled.listed, true)) listed_[pooled.slot].push_back(&pooled);
+}
+
+void Pool::unlist(PooledConnection& pooled) {
+  pooled.expiry->stop();
+  if (!std::exchange(pooled.listed, false)) return;
+  const auto found = listed_.find(pooled.slot);
+  std::erase(found->second, &pooled);
+  if (found->second.empty()) listed_.erase(found);
 }
 
 // Room for a connection that is needed, at the cost of one that only may be.
 bool Pool::drain_one_idle() {
-  if (idle_.empty()) return false;
-  PooledConnection& pooled = *idle_.begin()->second.front();
-  forget_idle(pooled);
-  pooled.expiry->stop();
-  pooled.connection->drain();
-  return true;
-}
-
-PooledConnection& Pool::add(std::string_view key, std::unique_ptr<io::Stream> stream) {
-  auto owned = std::make_unique<PooledConnection>(*this, key);
-  PooledConnection& pooled = *owned;
-  if (options_.lifetime) {
-    if (const auto lifetime = options_.lifetime(*stream)) pooled.use_until = loop_.now() + *lifetime;
-  }
-  pooled.connection = make_http1_client_connection(loop_, std::move(stream), pooled, options_.client);
-  pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
-    pooled.pool.forget_idle(pooled);
+  for (const auto& [slot, listed] : listed_) {
+    const auto idle = std::find_if(listed.begin(), listed.end(),
+                                   [](const PooledConnection* each) { return each->leases == 0; });
+    if (idle == listed.end()) continue;
+    PooledConnection& pooled = **idle;
+    unlist(pooled);
     pooled.connection->drain();
-  }));
-  connections_.emplace(&pooled, std::move(owned));
-  return pooled;
-}
-
-void Pool::released(PooledConnection& pooled) {
-  pooled.leased = false;
-  if (pooled.gone) return remove(pooled);
-  if (pooled.connection->idle()) became_available(pooled);
-}
-
-void Pool::became_available(PooledConnection& pooled) {
-  if (pooled.idle || pooled.gone) return;
-  const Duration left = pooled.use_until - loop_.now();
-  if (pooled.retired || left <= Duration::zero()) return pooled.connection->drain();
-  pooled.idle = true;
-  idle_[pooled.key].push_back(&pooled);
-  pooled.expiry->start(std::min(left, pooled.connection->idle_limit(options_.idle_timeout)));
-}
-
-void Pool::forget_idle(PooledConnection& pooled) {
-  if (!std::exchange(pooled.idle, false)) return;
-  const auto found = idle_.find(pooled.key);
-  std::erase(found->second, &pooled);
-  if (found->second.empty()) idle_.erase(found);
+    return true;
+  }
+  return false;
 }
 
 void Pool::closed(PooledConnection& pooled) {
-  forget_idle(pooled);
+  unlist(pooled);
   pooled.gone = true;
   // A lease that still points at it takes it away when it is dropped.
-  if (!pooled.leased) remove(pooled);
+  if (pooled.leases == 0) remove(pooled);
 }
 
 void Pool::remove(PooledConnection& pooled) {
   auto node = connections_.extract(&pooled);
-  WEFT_CHECK(!node.empty());
-  loop_.delete_later(std::move(node.mapped()));
+  if (!node.empty()) loop_.delete_later(std::move(node.mapped()));
 }
 
 void Pool::retire_if(const Function<bool(std::string_view)>& chosen) {
@@ -195,10 +273,7 @@ void Pool::retire_if(const Function<bool(std::string_view)>& chosen) {
   for (const auto& [key, pooled] : connections_) {
     if (!chosen(pooled->key)) continue;
     pooled->retired = true;
-    if (!pooled->idle) continue;
-    forget_idle(*pooled);
-    pooled->expiry->stop();
-    pooled->connection->drain();
+    settle(*pooled);
   }
 }
 
@@ -208,7 +283,10 @@ void Pool::retire_all() {
 
 std::size_t Pool::idle_connections() const {
   std::size_t count = 0;
-  for (const auto& [key, idle] : idle_) count += idle.size();
+  for (const auto& [slot, listed] : listed_) {
+    count += static_cast<std::size_t>(std::count_if(
+        listed.begin(), listed.end(), [](const PooledConnection* each) { return each->leases == 0; }));
+  }
   return count;
 }
 

@@ -1,10 +1,11 @@
 // Client connections kept for the next request, by key: endpoint and everything else that must be equal for
 // two requests to share a connection. One pool a worker; lives on its loop's thread and outlives its leases.
 //
-// A connection is looked at before it is used again (ClientConnection::available) and let go after it was
-// idle for limits::pool_idle_timeout, or before the peer's own limit where the peer said so. Most recently
-// used goes first, so that a quiet pool shrinks. One whose lifetime is over carries its exchange to the end
-// and is not used again.
+// An HTTP/1 connection carries one exchange at a time, an HTTP/2 connection many; those who ask while one is
+// being made wait for that one. A connection is looked at before it is used again
+// (ClientConnection::available) and let go after it was idle for limits::pool_idle_timeout, or before the
+// peer's own limit where the peer said so. Most recently used goes first, so that a quiet pool shrinks. One
+// whose lifetime is over carries its exchanges to the end and is not used again.
 #pragma once
 
 #include <cstddef>
@@ -68,9 +69,10 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // An idle connection of that key, or a new one by `connect`. `done` runs exactly once, never inline; errors
-  // are those of connecting, or limit.
-  [[nodiscard]] std::unique_ptr<PoolRequest> acquire(std::string_view key, Connect connect, Done done);
+  // A connection of that key and protocol with room, or a new one by `connect`. `done` runs exactly once,
+  // never inline; errors are those of connecting, or limit.
+  [[nodiscard]] std::unique_ptr<PoolRequest> acquire(std::string_view key, HttpProtocol protocol,
+                                                     Connect connect, Done done);
 
   // What is idle closes now, what is in use when it comes back: after the own certificate changed, say.
   void retire_all();
@@ -82,22 +84,29 @@ class Pool {
  private:
   friend class Lease;
   friend struct PooledConnection;
+  class Attempt;
   class Request;
+  using Slot = std::string;  // key and protocol
 
+  Attempt& attempt(const Slot& slot, std::string_view key, HttpProtocol protocol, Connect connect);
+  void connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream);
+  void forget(Attempt& attempt);
+  bool full() const { return connections_.size() + attempts_.size() >= options_.connections_max; }
   bool drain_one_idle();
-  PooledConnection* take_idle(std::string_view key);
-  PooledConnection& add(std::string_view key, std::unique_ptr<io::Stream> stream);
-  void released(PooledConnection& pooled);
-  void became_available(PooledConnection& pooled);
-  void forget_idle(PooledConnection& pooled);
+  PooledConnection* take(const Slot& slot);
+  PooledConnection& add(const Attempt& attempt, std::unique_ptr<io::Stream> stream);
+  void settle(PooledConnection& pooled);
+  void list(PooledConnection& pooled);
+  void unlist(PooledConnection& pooled);
   void closed(PooledConnection& pooled);
   void remove(PooledConnection& pooled);
 
   io::Loop& loop_;
   PoolOptions options_;
   std::unordered_map<PooledConnection*, std::unique_ptr<PooledConnection>> connections_;
-  std::unordered_map<std::string, std::vector<PooledConnection*>> idle_;
-  std::size_t connecting_ = 0;
+  std::unordered_map<Slot, std::vector<PooledConnection*>> listed_;  // with room for a request
+  std::unordered_map<Attempt*, std::unique_ptr<Attempt>> attempts_;
+  std::unordered_map<Slot, Attempt*> shared_;  // those that others may wait for as well
   std::uint64_t retirements_ = 0;
   Anchor anchor_;
 };

@@ -67,5 +67,13 @@ std::unique_ptr<ServerConnection> make_http1_server_connection(io::Loop& loop,
                                                                ServerConnectionHandler& handler,
                                                                const ServerOptions& options,
                                                                std::string already_read);
+// HTTP/2 with prior knowledge over `stream`, behind the bytes a detector `already_read`; many exchanges at a
+// time. A paused body closes the window of its own stream; at most a window is held for it. Must not be
+// destroyed in a callback: delete_later().
+std::unique_ptr<ServerConnection> make_http2_server_connection(io::Loop& loop,
+                                                               std::unique_ptr<io::Stream> stream,
+                                                               ServerConnectionHandler& handler,
+                                                               const ServerOptions& options,
+                                                               std::string already_read);
 
 }  // namespace weft::http

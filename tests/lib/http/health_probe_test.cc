@@ -1,6 +1,6 @@
 // Probes over real sockets: HTTP, TCP and gRPC.
 #include "http/grpc_server.h"
-#include "http/grpc_transport.h"
+#include "http/http2_transport.h"
 #include "tests/lib/http/health_probe_fixture.h"
 
 namespace weft::http {
@@ -203,10 +203,10 @@ class Trailers final : public codec::Http2Handler {
   Trailers(io::UvLoop& loop, std::string status) : status_(std::move(status)) {
     listener_ = loop.listen(*Address::parse("127.0.0.1:0"), {},
                             [this, &loop](std::unique_ptr<io::Stream> stream) {
-                              GrpcTransportOptions options;
+                              Http2TransportOptions options;
                               options.role = codec::Http2Session::Role::server;
-                              transport_ = std::make_unique<GrpcTransport>(loop, std::move(stream), *this,
-                                                                           options, [](const Error*) {});
+                              transport_ = std::make_unique<Http2Transport>(loop, std::move(stream), *this,
+                                                                            options, [](const Error*) {});
                             })
                     .value();
   }
@@ -232,7 +232,7 @@ class Trailers final : public codec::Http2Handler {
   void http2_pong(std::uint64_t) override {}
 
   std::string status_;
-  std::unique_ptr<GrpcTransport> transport_;
+  std::unique_ptr<Http2Transport> transport_;
   std::unique_ptr<io::Listener> listener_;
 };
 

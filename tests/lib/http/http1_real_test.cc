@@ -120,8 +120,8 @@ TEST_F(Http1Real, PythonServesAFileOverAKeptConnection) {
   };
   for (const std::string_view method : {"GET", "HEAD", "GET"}) {
     std::optional<Lease> lease;
-    const auto acquiring =
-        pool.acquire("python", connect, [&](Result<Lease> result) { lease.emplace(*std::move(result)); });
+    const auto acquiring = pool.acquire("python", HttpProtocol::http1, connect,
+                                        [&](Result<Lease> result) { lease.emplace(*std::move(result)); });
     ASSERT_TRUE(test::run_until(loop_, [&] { return lease.has_value(); }));
     ClientSide user(loop_);
     user.open = true;
@@ -142,8 +142,8 @@ TEST_F(Http1Real, APooledConnectionIsLookedAtBeforeItIsUsedAgain) {
   };
   for (int i = 0; i < 2; ++i) {
     std::optional<Lease> lease;
-    const auto acquiring =
-        pool.acquire("a", connect, [&](Result<Lease> result) { lease.emplace(*std::move(result)); });
+    const auto acquiring = pool.acquire("a", HttpProtocol::http1, connect,
+                                        [&](Result<Lease> result) { lease.emplace(*std::move(result)); });
     ASSERT_TRUE(test::run_until(loop_, [&] { return lease.has_value(); }));
     ClientSide user(loop_);
     user.open = true;

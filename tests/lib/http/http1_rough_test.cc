@@ -226,7 +226,7 @@ TEST(Http1Rough, NothingWrongFinishesOverANetworkThatBreaks) {
 
 // What every idle connection costs, beside its stream.
 TEST(Http1Size, ConnectionsStaySmall) {
-  EXPECT_LE(sizeof(Http1ServerConnection), 800u);
+  EXPECT_LE(sizeof(Http1ServerConnection), 832u);
   EXPECT_LE(sizeof(Http1ClientConnection), 800u);
 }
 

@@ -1,7 +1,7 @@
 // HTTPS probes over real sockets, against openssl's server where it can play the part.
 #include <vector>
 
-#include "http/grpc_transport.h"
+#include "http/http2_transport.h"
 #include "tests/lib/http/health_probe_fixture.h"
 #include "tests/lib/tls/test_root.h"
 #include "tls/acceptor.h"
@@ -128,10 +128,10 @@ class Http2Server final : public codec::Http2Handler {
             loop,
             [this, &loop](std::unique_ptr<tls::TlsStream> stream) {
               EXPECT_EQ(stream->alpn(), "h2");
-              GrpcTransportOptions options;
+              Http2TransportOptions options;
               options.role = codec::Http2Session::Role::server;
-              transport_ = std::make_unique<GrpcTransport>(loop, std::move(stream), *this, options,
-                                                           [](const Error*) {});
+              transport_ = std::make_unique<Http2Transport>(loop, std::move(stream), *this, options,
+                                                            [](const Error*) {});
             },
             [](const Address&, const Error&) {}) {
     const auto svid = root_.svid("spiffe://cluster.local/ns/default/sa/a");
@@ -161,7 +161,7 @@ class Http2Server final : public codec::Http2Handler {
 
   int status_;
   test::TestRoot root_;
-  std::unique_ptr<GrpcTransport> transport_;
+  std::unique_ptr<Http2Transport> transport_;
   tls::Acceptor acceptor_;
 };
 

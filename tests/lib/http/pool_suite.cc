@@ -38,7 +38,7 @@ class HttpPool : public Http1Suite {
   std::optional<Lease> lease(std::string_view key = "a") {
     std::optional<Lease> got;
     bool done = false;
-    const auto request = pool_.acquire(key, connect(), [&](Result<Lease> result) {
+    const auto request = pool_.acquire(key, HttpProtocol::http1, connect(), [&](Result<Lease> result) {
       done = true;
       if (result) got.emplace(*std::move(result));
     });
@@ -152,7 +152,7 @@ TEST_F(HttpPool, PassesOnWhyItCannotConnect) {
   const std::uint16_t port = listener_->local_address().port;
   listener_.reset();
   std::optional<Error> error;
-  const auto request = pool_.acquire("a", connect_to(port), [&](Result<Lease> result) {
+  const auto request = pool_.acquire("a", HttpProtocol::http1, connect_to(port), [&](Result<Lease> result) {
     ASSERT_FALSE(result);
     error = result.error();
   });
@@ -163,10 +163,10 @@ TEST_F(HttpPool, PassesOnWhyItCannotConnect) {
 
 TEST_F(HttpPool, CancellingRunsNothing) {
   bool ran = false;
-  auto connecting = pool_.acquire("a", connect(), [&](Result<Lease>) { ran = true; });
+  auto connecting = pool_.acquire("a", HttpProtocol::http1, connect(), [&](Result<Lease>) { ran = true; });
   connecting.reset();
   use("b");
-  auto found = pool_.acquire("b", connect(), [&](Result<Lease>) { ran = true; });
+  auto found = pool_.acquire("b", HttpProtocol::http1, connect(), [&](Result<Lease>) { ran = true; });
   EXPECT_EQ(pool_.idle_connections(), 0u);
   found.reset();
   EXPECT_EQ(pool_.idle_connections(), 1u);
@@ -179,10 +179,11 @@ TEST_F(HttpPool, ARequestMayBeDestroyedInItsOwnCallback) {
     std::unique_ptr<PoolRequest> request;
     const std::string text(100, 'x');  // what the callback owns is still there afterwards
     std::string seen;
-    request = pool_.acquire("a", connect(), [&request, &seen, text](Result<Lease> result) {
-      request.reset();
-      if (result) seen = text;
-    });
+    request =
+        pool_.acquire("a", HttpProtocol::http1, connect(), [&request, &seen, text](Result<Lease> result) {
+          request.reset();
+          if (result) seen = text;
+        });
     ASSERT_TRUE(run_until([&] { return !seen.empty(); }));
     EXPECT_EQ(seen, text);
     EXPECT_EQ(pool_.idle_connections(), 1u) << found;
@@ -197,8 +198,8 @@ TEST_F(HttpPool, RetiresAConnectionAtTheEndOfItsLifetimeButCutsNoExchange) {
   Pool mortal(loop(), std::move(options));
   const auto take = [&] {
     std::optional<Lease> got;
-    const auto request =
-        mortal.acquire("a", connect(), [&](Result<Lease> lease) { got.emplace(*std::move(lease)); });
+    const auto request = mortal.acquire("a", HttpProtocol::http1, connect(),
+                                        [&](Result<Lease> lease) { got.emplace(*std::move(lease)); });
     EXPECT_TRUE(run_until([&] { return got.has_value(); }));
     return got;
   };
@@ -218,10 +219,10 @@ TEST_F(HttpPool, RetiresAConnectionAtTheEndOfItsLifetimeButCutsNoExchange) {
 TEST_F(HttpPool, RefusesAboveItsLimit) {
   Pool small(loop(), {.connections_max = 1});
   std::vector<Result<Lease>> results;
-  const auto first =
-      small.acquire("a", connect(), [&](Result<Lease> result) { results.push_back(std::move(result)); });
-  const auto second =
-      small.acquire("b", connect(), [&](Result<Lease> result) { results.push_back(std::move(result)); });
+  const auto first = small.acquire("a", HttpProtocol::http1, connect(),
+                                   [&](Result<Lease> result) { results.push_back(std::move(result)); });
+  const auto second = small.acquire("b", HttpProtocol::http1, connect(),
+                                    [&](Result<Lease> result) { results.push_back(std::move(result)); });
   EXPECT_TRUE(results.empty()) << "never inline";
   ASSERT_TRUE(run_until([&] { return results.size() == 2; }));
   ASSERT_FALSE(results[0]);
@@ -235,10 +236,11 @@ TEST_F(HttpPool, RetiresTheChosenKeysNowAndWhenTheyComeBack) {
   std::optional<Lease> used = lease("gone too");
   bool connected = false;
   std::optional<Lease> late;
-  const auto under_way = pool_.acquire("gone three", connect(), [&](Result<Lease> result) {
-    connected = true;
-    late.emplace(*std::move(result));
-  });
+  const auto under_way =
+      pool_.acquire("gone three", HttpProtocol::http1, connect(), [&](Result<Lease> result) {
+        connected = true;
+        late.emplace(*std::move(result));
+      });
   pool_.retire_if([](std::string_view key) { return key.starts_with("gone"); });
   EXPECT_EQ(pool_.idle_connections(), 1u);
   use(*used);

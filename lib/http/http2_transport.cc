@@ -1,4 +1,4 @@
-#include "http/grpc_transport.h"
+#include "http/http2_transport.h"
 
 #include <utility>
 
@@ -11,7 +11,7 @@ constexpr std::uint64_t keepalive_ping = 0x77656674'6c697665;
 // How long the last bytes (a GOAWAY) may take to leave.
 constexpr auto linger = std::chrono::seconds(1);
 
-codec::Http2Options session_options(const GrpcTransportOptions& options) {
+codec::Http2Options session_options(const Http2TransportOptions& options) {
   codec::Http2Options session;
   session.streams_max = options.streams_max;
   session.connection_window_bytes = options.streams_max * session.stream_window_bytes;
@@ -32,10 +32,12 @@ class Busy {
 
 }  // namespace
 
-GrpcTransport::GrpcTransport(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http2Handler& handler,
-                             const GrpcTransportOptions& options, Function<void(const Error*)> closed)
+Http2Transport::Http2Transport(io::Loop& loop, std::unique_ptr<io::Stream> stream,
+                               codec::Http2Handler& handler, const Http2TransportOptions& options,
+                               Function<void(const Error*)> closed)
     : loop_(loop),
       stream_(std::move(stream)),
+      early_(options.already_read),
       keepalive_interval_(options.keepalive_interval),
       keepalive_timeout_(options.keepalive_timeout),
       closed_(std::move(closed)),
@@ -44,16 +46,17 @@ GrpcTransport::GrpcTransport(io::Loop& loop, std::unique_ptr<io::Stream> stream,
   keepalive_timer_ = loop.make_timer(anchor_.guard([this] { keepalive_fired(); }));
   linger_timer_ = loop.make_timer(anchor_.guard([this] { close(nullptr); }));
   stream_->start(*this);
+  if (!early_.empty()) loop_.defer(anchor_.guard([this] { stream_data({}); }));
   flush();
 }
 
-void GrpcTransport::flush() {
+void Http2Transport::flush() {
   if (flush_scheduled_ || over_) return;
   flush_scheduled_ = true;
   loop_.defer(anchor_.guard([this] { write_out(); }));
 }
 
-void GrpcTransport::write_out() {
+void Http2Transport::write_out() {
   flush_scheduled_ = false;
   if (over_ || finishing_) return;
   const Busy busy(busy_);
@@ -65,14 +68,14 @@ void GrpcTransport::write_out() {
   if (session_.finished()) finish();
 }
 
-void GrpcTransport::finish() {
+void Http2Transport::finish() {
   finishing_ = true;
   keepalive_timer_->stop();
   stream_->end();
   linger_timer_->start(linger);
 }
 
-void GrpcTransport::close(const Error* error) {
+void Http2Transport::close(const Error* error) {
   if (over_) return;
   over_ = true;
   keepalive_timer_->stop();
@@ -82,14 +85,20 @@ void GrpcTransport::close(const Error* error) {
   closed_(session_.fault() ? &*session_.fault() : error);
 }
 
-void GrpcTransport::abort(Error why) {
+void Http2Transport::abort(Error why) {
   loop_.defer(anchor_.guard([this, why = std::move(why)] {
     if (!over_) stream_->reset();
     close(&why);
   }));
 }
 
-void GrpcTransport::stream_data(std::string_view bytes) {
+void Http2Transport::stream_data(std::string_view bytes) {
+  const std::string early = std::exchange(early_, {});
+  if (!early.empty()) feed(early);
+  if (!bytes.empty()) feed(bytes);
+}
+
+void Http2Transport::feed(std::string_view bytes) {
   if (over_ || finishing_) return;
   last_heard_ = loop_.now();
   pinged_ = false;
@@ -98,16 +107,16 @@ void GrpcTransport::stream_data(std::string_view bytes) {
   write_out();
 }
 
-void GrpcTransport::stream_end() {
+void Http2Transport::stream_end() {
   const Error error{Code::closed, "the peer closed the connection"};
   close(finishing_ ? nullptr : &error);
 }
 
-void GrpcTransport::stream_drained() { write_out(); }
+void Http2Transport::stream_drained() { write_out(); }
 
-void GrpcTransport::stream_failed(const Error& error) { close(finishing_ ? nullptr : &error); }
+void Http2Transport::stream_failed(const Error& error) { close(finishing_ ? nullptr : &error); }
 
-void GrpcTransport::keep_alive(bool on) {
+void Http2Transport::keep_alive(bool on) {
   if (!on || over_ || finishing_) {
     keepalive_timer_->stop();
     return;
@@ -118,7 +127,7 @@ void GrpcTransport::keep_alive(bool on) {
   keepalive_timer_->start(keepalive_interval_);
 }
 
-void GrpcTransport::keepalive_fired() {
+void Http2Transport::keepalive_fired() {
   const Duration silent = loop_.now() - last_heard_;
   if (pinged_) {
     const Error error{Code::timeout,

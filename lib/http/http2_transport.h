@@ -1,8 +1,10 @@
-// One HTTP/2 connection of gRPC: an io::Stream and an Http2Session joined, with keep-alive. Owned by a
-// server's or a channel's connection, which is the session's handler. Lives on its loop's thread.
+// An io::Stream and an Http2Session joined, with keep-alive. Owned by the connection that is the session's
+// handler. Lives on its loop's thread.
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "base/callback.h"
 #include "base/clock.h"
@@ -11,22 +13,26 @@
 
 namespace weft::http {
 
-struct GrpcTransportOptions {
+struct Http2TransportOptions {
   codec::Http2Session::Role role = codec::Http2Session::Role::client;
   unsigned streams_max = limits::http2_streams_max;
   Duration keepalive_interval{};
   Duration keepalive_timeout{};
+  std::string already_read = {};  // by whoever found out that this is HTTP/2
 };
 
-class GrpcTransport final : private io::StreamHandler {
+class Http2Transport final : private io::StreamHandler {
  public:
   // `closed` runs once, when the connection is over, never inside a call of the transport's own methods; null
   // when it ended in good order. Streams then still open get no event. The transport must not be destroyed in
   // it.
-  GrpcTransport(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http2Handler& handler,
-                const GrpcTransportOptions& options, Function<void(const Error*)> closed);
+  Http2Transport(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http2Handler& handler,
+                 const Http2TransportOptions& options, Function<void(const Error*)> closed);
 
   codec::Http2Session& session() { return session_; }
+  const codec::Http2Session& session() const { return session_; }
+  io::Stream& stream() { return *stream_; }
+  const io::Stream& stream() const { return *stream_; }
   // Sends at the end of this turn what the session has to send. After anything that was submitted outside an
   // event.
   void flush();
@@ -43,6 +49,7 @@ class GrpcTransport final : private io::StreamHandler {
   void stream_drained() override;
   void stream_failed(const Error& error) override;
 
+  void feed(std::string_view bytes);
   void write_out();
   void finish();
   void close(const Error* error);
@@ -50,6 +57,7 @@ class GrpcTransport final : private io::StreamHandler {
 
   io::Loop& loop_;
   std::unique_ptr<io::Stream> stream_;
+  std::string early_;  // goes in front of what the stream delivers
   Duration keepalive_interval_;
   Duration keepalive_timeout_;
   Function<void(const Error*)> closed_;

@@ -1,0 +1,146 @@
+#include "http/http2_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/text.h"
+
+namespace weft::http {
+
+class Http2ClientConnection::Exchange final : public Http2Stream, public ClientExchange {
+ public:
+  Exchange(Http2ClientConnection& connection, codec::StreamId stream, bool end, bool connect,
+           ClientExchangeHandler& handler)
+      : Http2Stream(stream, connection.loop_.now(),
+                    connect ? connection.options_.tunnel_idle_timeout : connection.options_.idle_timeout),
+        connection_(connection),
+        handler_(&handler),
+        ended_(end) {}
+
+  void head_arrived(codec::ResponseHead&& head, bool end) {
+    touched = connection_.loop_.now();
+    if (handler_ == nullptr) return;
+    incoming_ended = incoming_told = end;
+    handler_->response_head(std::move(head), end);
+  }
+  void refused(const Error& error) { abort(error, Delivery::never); }
+
+ private:
+  // ClientExchange
+  void send_body(std::string_view bytes) override { connection_.send_data(*this, bytes); }
+  void send_end(const codec::Headers& fields) override {
+    ended_ = true;
+    connection_.send_trailers(*this, fields);
+  }
+  void cancel() override {
+    handler_ = nullptr;
+    connection_.session().reset(id, codec::Http2Code::cancel);
+    connection_.flush();
+    connection_.forget_later(*this);
+  }
+  void pause_body() override { paused = true; }
+  void resume_body() override { connection_.resume(*this); }
+  bool writable() const override { return connection_.has_room(*this); }
+
+  // Http2Stream
+  void body_arrived(std::string_view bytes) override {
+    if (handler_ != nullptr) handler_->response_body(bytes);
+  }
+  void message_ended() override {
+    if (handler_ != nullptr) handler_->response_end(trailers);
+  }
+  void outgoing_drained() override {
+    if (handler_ != nullptr) handler_->request_drained();
+  }
+  void closed(codec::Http2Code code) override {
+    // A server may have answered in full without reading the request to its end (RFC 9113 § 8.1).
+    if (incoming_told && (ended_ || code == codec::Http2Code::no_error)) {
+      if (handler_ != nullptr) std::exchange(handler_, nullptr)->exchange_finished();
+      return;
+    }
+    const Error error{Code::closed, str_cat("the peer reset the request: ", codec::http2_code_name(code))};
+    abort(error, code == codec::Http2Code::refused_stream ? Delivery::never : Delivery::maybe);
+  }
+  void broken(const Error& error) override {
+    abort(error, connection_.session().head_sent(id) ? Delivery::maybe : Delivery::never);
+  }
+  void abort(const Error& error, Delivery delivery) {
+    if (handler_ != nullptr) std::exchange(handler_, nullptr)->exchange_aborted(error, delivery);
+  }
+
+  Http2ClientConnection& connection_;
+  ClientExchangeHandler* handler_;
+  bool ended_;  // the request is
+};
+
+Http2ClientConnection::Http2ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
+                                             ClientConnectionHandler& handler, const ClientOptions& options)
+    : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::client, options.idle_timeout, {}),
+      owner_(handler),
+      options_(options) {}
+
+std::size_t Http2ClientConnection::requests_max() const {
+  if (closed_ || draining_ || leaving_) return 0;
+  return std::min<std::size_t>(session().requests_max(), limits::http2_streams_max);
+}
+
+bool Http2ClientConnection::available() const {
+  // Once in use, an idle peer has nothing to say but that it goes. At first its SETTINGS may be waiting.
+  if (streams_.empty() && answered_ && !transport_.stream().idle_and_open()) return false;
+  return streams_.size() < requests_max();
+}
+
+ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, bool end,
+                                               ClientExchangeHandler& handler) {
+  const auto id = session().request(head, end);
+  auto owned =
+      std::make_unique<Exchange>(*this, id ? *id : --unsent_, end, head.method == "CONNECT", handler);
+  Exchange& exchange = *owned;
+  add(std::move(owned));
+  if (id) {
+    flush();
+  } else {
+    loop_.defer(anchor_.guard([this, wanted = exchange.id, error = id.error()] {
+      const auto found = streams_.find(wanted);
+      if (found == streams_.end()) return;
+      auto& refused = static_cast<Exchange&>(*found->second);
+      refused.refused(error);
+      forget(refused);
+    }));
+  }
+  return exchange;
+}
+
+void Http2ClientConnection::http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) {
+  answered_ = true;
+  const auto found = streams_.find(id);
+  if (found != streams_.end()) static_cast<Exchange&>(*found->second).head_arrived(std::move(head), end);
+}
+
+void Http2ClientConnection::http2_goaway(codec::StreamId, codec::Http2Code, std::string_view) {
+  leaving_ = true;
+  if (streams_.empty()) shut_down();
+}
+
+void Http2ClientConnection::stream_gone() {
+  if (closed_) return;
+  if (leaving_ && streams_.empty())
+    shut_down();
+  else
+    owner_.connection_available();
+}
+
+void Http2ClientConnection::drain() {
+  leaving_ = true;
+  if (streams_.empty()) shut_down();
+}
+
+std::unique_ptr<ClientConnection> make_http2_client_connection(io::Loop& loop,
+                                                               std::unique_ptr<io::Stream> stream,
+                                                               ClientConnectionHandler& handler,
+                                                               const ClientOptions& options) {
+  return std::make_unique<Http2ClientConnection>(loop, std::move(stream), handler, options);
+}
+
+}  // namespace weft::http

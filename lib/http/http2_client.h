@@ -1,0 +1,42 @@
+// The HTTP/2 client connection; made by make_http2_client_connection() (client_connection.h has the
+// contract).
+#pragma once
+
+#include <memory>
+
+#include "http/client_connection.h"
+#include "http/http2_connection.h"
+
+namespace weft::http {
+
+class Http2ClientConnection final : public ClientConnection, private Http2Connection {
+ public:
+  Http2ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, ClientConnectionHandler& handler,
+                        const ClientOptions& options);
+
+  ClientExchange& request(const codec::RequestHead& head, bool end, ClientExchangeHandler& handler) override;
+  std::size_t requests_max() const override;
+  bool available() const override;
+  bool idle() const override { return streams_.empty(); }
+  Duration idle_limit(Duration otherwise) const override { return otherwise; }
+  void drain() override;
+  void close(const Error& why) override { transport_.abort(why); }
+  io::Stream& stream() override { return transport_.stream(); }
+
+ private:
+  class Exchange;
+
+  void http2_request(codec::StreamId, codec::RequestHead&&, bool) override {}
+  void http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) override;
+  void http2_goaway(codec::StreamId last, codec::Http2Code code, std::string_view debug) override;
+  void stream_gone() override;
+  void tell_closed(const Error* error) override { owner_.connection_closed(error); }
+
+  ClientConnectionHandler& owner_;
+  ClientOptions options_;
+  codec::StreamId unsent_ = 0;  // counts down: ids of requests that the session did not take
+  bool answered_ = false;       // a request, at least once
+  bool leaving_ = false;        // takes no more requests: drain(), or the peer's GOAWAY
+};
+
+}  // namespace weft::http
