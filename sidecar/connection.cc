@@ -36,7 +36,7 @@ Connection::~Connection() = default;
 
 void Connection::serve_http(Gate& gate) {
   downstream_->resume();
-  http_ = std::make_unique<HttpDownstream>(context_, gate, std::move(downstream_),
+  http_ = std::make_unique<HttpDownstream>(context_, gate, protocol_, std::move(downstream_),
                                            std::move(start_.from_downstream), record_.peers,
                                            anchor_.guard([this] { over(""); }));
 }
@@ -76,7 +76,11 @@ void Connection::first_word_done(FirstWord::Result result) {
 }
 
 void Connection::client_spoke(Preread::Result read) {
-  const bool http = read.detection.kind == codec::Detection::Kind::http1;
+  using Kind = codec::Detection::Kind;
+  const Kind kind = read.detection.kind;
+  // What is no HTTP where it was declared is told so, by a 400.
+  const bool http = kind == Kind::http1 || kind == Kind::http2 || declared_http_;
+  if (kind == Kind::http2) protocol_ = http::HttpProtocol::http2;
   take(std::move(read));
   if (http) {
     // An upstream that was opened during the silence has not been touched: it is dropped, and HTTP it is.
@@ -85,6 +89,15 @@ void Connection::client_spoke(Preread::Result read) {
   }
   if (upstream_) return join();
   if (!opening_) open_upstream();
+}
+
+void Connection::await_http(Preread::Result read) {
+  const bool begun = !read.bytes.empty();
+  take(std::move(read));
+  // A head that stops in its first line is timed by whoever reads heads.
+  if (begun) return serve_http();
+  if (context_.loop.now() - started_ >= limits::http_idle_timeout) return over("idle-timeout");
+  preread(limits::header_read_timeout);
 }
 
 void Connection::take(Preread::Result read) {

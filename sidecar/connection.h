@@ -49,6 +49,8 @@ class Connection {
              const Address& destination, Direction direction);
 
   // ---- what the directions do in their own way ----
+  // Reads until the client has said enough, or was silent so long.
+  virtual void preread(Duration patience) = 0;
   virtual void serve_http() = 0;
   // Connects for opaque TCP, ends in upstream_connected() or refuse(). Sets opening_.
   virtual void open_upstream() = 0;
@@ -64,6 +66,8 @@ class Connection {
   void await_first_word(Preread::Result read);
   virtual void client_spoke(Preread::Result read);
   void take(Preread::Result read);
+  // Of a port that is declared HTTP, where the client speaks first, and only the version is open.
+  void await_http(Preread::Result read);
   void upstream_connected(std::unique_ptr<io::Stream> upstream);
 
   void serve_http(Gate& gate);
@@ -80,8 +84,10 @@ class Connection {
   ConnectionRecord record_;
   MonotonicTime started_;
   bool over_ = false;
-  bool opening_ = false;       // an upstream is asked for, or here
-  std::string_view ended_by_;  // why weft itself ended it; empty: it did not
+  bool declared_http_ = false;
+  http::HttpProtocol protocol_ = http::HttpProtocol::http1;  // once it is known to be HTTP
+  bool opening_ = false;                                     // an upstream is asked for, or here
+  std::string_view ended_by_;                                // why weft itself ended it; empty: it did not
   TunnelStart start_;
   std::unique_ptr<io::Stream> downstream_;  // while nobody else has it
   std::unique_ptr<Preread> preread_;

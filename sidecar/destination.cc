@@ -97,6 +97,7 @@ Admission OutboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
     return admission;
   }
   admission.service = destination.service;
+  admission.application = destination.protocol;
   record.peers.service = destination.service->config().name;
   return admission;
 }

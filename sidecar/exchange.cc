@@ -87,7 +87,20 @@ void Exchange::begin_try() {
     per_try_timeout_->start(*limit);
   }
   acquiring_ = context_.upstreams->acquire(
-      target, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
+      target, upstream_protocol(),
+      anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
+}
+
+// Between sidecars as it came: the receiver knows what its application speaks. There the declared protocol
+// decides, and without one the caller's. A gRPC server speaks HTTP/2 whatever its port is called; Upgrade is
+// a matter of HTTP/1 (RFC 9113 § 8.6).
+http::HttpProtocol Exchange::upstream_protocol() const {
+  using http::HttpProtocol;
+  if (head_.headers.has("upgrade")) return HttpProtocol::http1;
+  const policy::Protocol spoken = admission_.application;
+  if (upstream_meshed_ || record_.grpc || !policy::is_http(spoken))
+    return head_.version == codec::Version::http2 ? HttpProtocol::http2 : HttpProtocol::http1;
+  return spoken == policy::Protocol::http1 ? HttpProtocol::http1 : HttpProtocol::http2;
 }
 
 // The own pod is not called over the wire: its inbound policy is asked here, with the own identity.
@@ -323,7 +336,7 @@ void Exchange::upstream_finished() {
   // Nobody takes the rest of the request any more.
   if (downstream_ && !request_ended_) {
     downstream_->resume_body();
-    downstream_->close_after();
+    downstream_->abandon_request();
   }
   lease_.reset();
   active_ = policy::ActiveRequest();
@@ -357,7 +370,7 @@ void Exchange::refuse(const LocalReply& reply) {
   if (response_started_) return downstream_->reset(Error{Code::unavailable, reply.text});
   record_.status = reply.status;
   response_started_ = response_ended_ = true;
-  if (!request_ended_) downstream_->close_after();
+  if (!request_ended_) downstream_->abandon_request();
   send_local_reply(*downstream_, head_, reply);
 }
 

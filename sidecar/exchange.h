@@ -80,6 +80,7 @@ class Exchange final : public http::ServerExchangeHandler {
 
   void begin_try();
   bool hand_over_to_own_pod();
+  http::HttpProtocol upstream_protocol() const;
   void acquired(Result<http::Lease> lease);
   void send_request();
   void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,

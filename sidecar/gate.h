@@ -14,8 +14,9 @@
 namespace weft::sidecar {
 
 struct Admission {
-  std::shared_ptr<const ServiceState> service;  // where it goes; null with a reply
-  std::optional<LocalReply> reply;              // refused: what to say
+  std::shared_ptr<const ServiceState> service;              // where it goes; null with a reply
+  policy::Protocol application = policy::Protocol::detect;  // what is declared to be spoken there
+  std::optional<LocalReply> reply;                          // refused: what to say
 };
 
 class Gate {

@@ -39,7 +39,7 @@ class HttpDownstream::Refused final : public http::ServerExchangeHandler {
       : owner_(owner), record_(std::move(record)), started_(owner.context_.loop.now()) {
     record_.status = reply.status;
     record_.reason = reply.reason;
-    if (!end) exchange.close_after();
+    if (!end) exchange.abandon_request();
     send_local_reply(exchange, head, reply);
   }
 
@@ -60,13 +60,19 @@ class HttpDownstream::Refused final : public http::ServerExchangeHandler {
   MonotonicTime started_;
 };
 
-HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, std::unique_ptr<io::Stream> stream,
-                               std::string already_read, PeersRecord peers, Function<void()> closed)
-    : context_(context), gate_(gate), peers_(std::move(peers)), closed_(std::move(closed)) {
+HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, http::HttpProtocol protocol,
+                               std::unique_ptr<io::Stream> stream, std::string already_read,
+                               PeersRecord peers, Function<void()> closed)
+    : context_(context),
+      gate_(gate),
+      protocol_(protocol),
+      peers_(std::move(peers)),
+      closed_(std::move(closed)) {
   http::ServerOptions options;
   options.refusals = this;
-  connection_ = http::make_http1_server_connection(context.loop, std::move(stream), *this, options,
-                                                   std::move(already_read));
+  const auto make = protocol == http::HttpProtocol::http2 ? http::make_http2_server_connection
+                                                          : http::make_http1_server_connection;
+  connection_ = make(context.loop, std::move(stream), *this, options, std::move(already_read));
 }
 
 HttpDownstream::~HttpDownstream() = default;
@@ -100,7 +106,8 @@ void HttpDownstream::request_refused(const codec::Http1Error& error, codec::Resp
   record.started = context_.loop.wall_now();
   record.status = reply.status;
   record.reason = str_cat("bad-request: ", error.message);
-  record.protocol = "HTTP/1.1";
+  record.protocol =
+      protocol_name(protocol_ == http::HttpProtocol::http2 ? codec::Version::http2 : codec::Version::http11);
   context_.telemetry.request_done(record);
 }
 

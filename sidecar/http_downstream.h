@@ -19,8 +19,9 @@ namespace weft::sidecar {
 class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler, ExchangeOwner {
  public:
   // `gate` outlives this. `closed` runs once, when the connection is over; its owner then deletes this.
-  HttpDownstream(WorkerContext& context, Gate& gate, std::unique_ptr<io::Stream> stream,
-                 std::string already_read, PeersRecord peers, Function<void()> closed);
+  HttpDownstream(WorkerContext& context, Gate& gate, http::HttpProtocol protocol,
+                 std::unique_ptr<io::Stream> stream, std::string already_read, PeersRecord peers,
+                 Function<void()> closed);
   ~HttpDownstream();
 
   void drain() { connection_->drain(); }
@@ -42,6 +43,7 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
 
   WorkerContext& context_;
   Gate& gate_;
+  http::HttpProtocol protocol_;
   PeersRecord peers_;
   Function<void()> closed_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;

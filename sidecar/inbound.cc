@@ -19,12 +19,13 @@ class MutualTlsRequired final : public Gate {
  public:
   Admission admit(codec::RequestHead& head, RequestRecord& record) override {
     record.path = policy::normalise_target(head.target).path();
-    return Admission{nullptr,
-                     LocalReply{403,
-                                "mtls-required",
-                                "this port accepts mutual TLS only (weft.mesh/mtls: strict), and the caller "
-                                "has no mesh sidecar",
-                                {}}};
+    Admission admission;
+    admission.reply = LocalReply{
+        403,
+        "mtls-required",
+        "this port accepts mutual TLS only (weft.mesh/mtls: strict), and the caller has no mesh sidecar",
+        {}};
+    return admission;
   }
   bool permits(const codec::RequestHead&) const override { return false; }
 };
@@ -64,7 +65,7 @@ void InboundConnection::begin() {
       return preread(limits::handshake_timeout);
     case policy::MtlsMode::permissive:
       // A port declared HTTP cannot be the server that speaks first: no need to be quick.
-      if (port().config.protocol == policy::Protocol::http1) return preread(limits::header_read_timeout);
+      if (policy::is_http(port().config.protocol)) return preread(limits::header_read_timeout);
       return preread(caller_may_be_meshed(downstream_->peer_address().ip) ? Duration(limits::detect_silence)
                                                                           : silence());
   }
@@ -82,7 +83,9 @@ void InboundConnection::preread_done(Preread::Result read) {
   if (read.outcome == Preread::Outcome::ended && read.bytes.empty()) return over("");
   if (stage_ == Stage::detecting) return first_bytes(std::move(read));
   // Inside TLS, or on a port without: only the protocol is open.
-  if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
+  if (read.outcome == Preread::Outcome::silent) {
+    return declared_http_ ? await_http(std::move(read)) : await_first_word(std::move(read));
+  }
   client_spoke(std::move(read));
 }
 
@@ -100,7 +103,8 @@ void InboundConnection::first_bytes(Preread::Result read) {
     return refuse("handshake-timeout", "the caller sent no ClientHello in time");
   if (kind == Kind::tls) return secure();
   if (kind == Kind::malformed_tls) return refuse("malformed-tls", error);
-  refuse_plaintext(kind == Kind::http1);
+  if (kind == Kind::http2) protocol_ = http::HttpProtocol::http2;
+  refuse_plaintext(kind == Kind::http1 || kind == Kind::http2);
 }
 
 // Whether a ClientHello of the mesh may be on its way. Those outside its ranges have no sidecar.
@@ -129,6 +133,11 @@ void InboundConnection::plaintext(Preread::Result read) {
   stage_ = Stage::serving;
   const policy::InboundPlan plan =
       policy::inbound_plan(port().config.protocol, port().rules.has_http_rules(), {});
+  declared_http_ = plan == policy::InboundPlan::http;
+  if (declared_http_) {
+    if (read.outcome == Preread::Outcome::silent) return await_http(std::move(read));
+    return client_spoke(std::move(read));
+  }
   if (plan == policy::InboundPlan::detect) {
     if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
     return client_spoke(std::move(read));
@@ -154,7 +163,7 @@ void InboundConnection::refuse_plaintext(bool http) {
   log::warning("plaintext caller on a strict port",
                {{"caller", record_.peers.source_address},
                 {"port", std::to_string(destination_.port)},
-                {"protocol", http ? "HTTP/1" : "other"},
+                {"protocol", http ? "HTTP" : "other"},
                 {"hint", "inject the caller, or set weft.mesh/mtls: permissive on this workload"}});
   context_.telemetry.connection_refused(Direction::inbound, "mtls-required");
   if (!http) return over("mtls-required");
@@ -203,10 +212,14 @@ void InboundConnection::follow(policy::InboundPlan plan) {
   switch (plan) {
     case policy::InboundPlan::http1:
       return serve_http();
+    case policy::InboundPlan::http2:
+      protocol_ = http::HttpProtocol::http2;
+      return serve_http();
+    case policy::InboundPlan::http:
+      declared_http_ = true;
+      return preread(limits::header_read_timeout);
     case policy::InboundPlan::detect:
       return preread(silence());
-    case policy::InboundPlan::http2:  // not looked into yet: it may pass as bytes, where no rule has to see
-                                      // it
     case policy::InboundPlan::opaque:
     case policy::InboundPlan::close:
       return open_upstream();

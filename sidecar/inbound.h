@@ -31,6 +31,7 @@ class InboundConnection final : public Connection {
  private:
   enum class Stage { detecting, securing, serving };
 
+  void preread(Duration patience) override;
   void serve_http() override;
   void open_upstream() override;
   void client_spoke(Preread::Result read) override;
@@ -38,7 +39,6 @@ class InboundConnection final : public Connection {
   void joined() override { limit_life(); }
 
   void begin();
-  void preread(Duration patience);
   void preread_done(Preread::Result read);
   void first_bytes(Preread::Result read);
   void silent_caller(Preread::Result read);

@@ -103,6 +103,7 @@ Admission InboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
   }
   announce_caller(inbound->policy(), caller_, head);
   admission.service = service_;
+  admission.application = inbound->port(application_.port).config.protocol;
   return admission;
 }
 

@@ -55,20 +55,21 @@ void OutboundConnection::route_to(const Destination& destination) {
   record_.peers.service = service_->config().name;
   switch (destination.protocol) {
     case policy::Protocol::http1:
-      return serve_http();
-    case policy::Protocol::detect:
-      return preread();
     case policy::Protocol::http2:
     case policy::Protocol::grpc:
+      declared_http_ = true;
+      return preread(limits::header_read_timeout);
+    case policy::Protocol::detect:
+      return preread(silence());
     case policy::Protocol::tcp:
     case policy::Protocol::tls:
       return open_upstream();
   }
 }
 
-void OutboundConnection::preread() {
+void OutboundConnection::preread(Duration patience) {
   preread_ = std::make_unique<Preread>(
-      context_.loop, std::move(downstream_), std::string(), silence(),
+      context_.loop, std::move(downstream_), std::string(), patience,
       anchor_.guard([this](Preread::Result read) { preread_done(std::move(read)); }));
 }
 
@@ -76,7 +77,9 @@ void OutboundConnection::preread_done(Preread::Result read) {
   context_.loop.delete_later(std::move(preread_));
   if (read.outcome == Preread::Outcome::failed) return over("downstream-closed");
   if (read.outcome == Preread::Outcome::ended && read.bytes.empty()) return over("");
-  if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
+  if (read.outcome == Preread::Outcome::silent) {
+    return declared_http_ ? await_http(std::move(read)) : await_first_word(std::move(read));
+  }
   client_spoke(std::move(read));
 }
 

@@ -29,6 +29,7 @@ class OutboundConnection final : public Connection {
   void root_removed() override;
 
  private:
+  void preread(Duration patience) override;
   void serve_http() override;
   void open_upstream() override;
   void drop_upstream() override;
@@ -36,7 +37,6 @@ class OutboundConnection final : public Connection {
 
   void route();
   void route_to(const Destination& destination);
-  void preread();
   void preread_done(Preread::Result read);
   void connect_endpoint();
   bool hand_over_to_own_pod(std::uint16_t port);

@@ -63,11 +63,14 @@ std::unique_ptr<io::Connecting> Upstreams::connect_tunnel(const UpstreamTarget& 
   return connect(target, "weft-tcp", std::move(done));
 }
 
-std::unique_ptr<http::PoolRequest> Upstreams::acquire(const UpstreamTarget& target, http::Pool::Done done) {
-  const auto attempt = [this, target](StreamDone connected) {
-    return connect(target, "weft-http/1.1", std::move(connected));
+std::unique_ptr<http::PoolRequest> Upstreams::acquire(const UpstreamTarget& target,
+                                                      http::HttpProtocol protocol, http::Pool::Done done) {
+  const char* const alpn = protocol == http::HttpProtocol::http2 ? "weft-h2" : "weft-http/1.1";
+  const auto attempt = [this, target, alpn](StreamDone connected) {
+    return connect(target, alpn, std::move(connected));
   };
-  return pool_.acquire(str_cat(target.address.to_string(), " ", target.identity), attempt, std::move(done));
+  return pool_.acquire(str_cat(target.address.to_string(), " ", target.identity), protocol, attempt,
+                       std::move(done));
 }
 
 }  // namespace weft::sidecar

@@ -1,4 +1,4 @@
-// A worker's way to its upstreams: connections to one endpoint, encrypted where it is meshed. HTTP/1
+// A worker's way to its upstreams: connections to one endpoint, encrypted where it is meshed. HTTP
 // connections are pooled; tunnels get a stream of their own. Lives on the worker's thread.
 #pragma once
 
@@ -27,8 +27,10 @@ class Upstreams {
   using StreamDone = Function<void(Result<std::unique_ptr<io::Stream>>)>;
   // A stream for opaque TCP, as io::Loop::connect; with an identity it is mesh TLS, ALPN weft-tcp.
   [[nodiscard]] std::unique_ptr<io::Connecting> connect_tunnel(const UpstreamTarget& target, StreamDone done);
-  // A pooled connection for one request, as http::Pool::acquire; with an identity ALPN is weft-http/1.1.
+  // A pooled connection for one request, as http::Pool::acquire; with an identity ALPN is weft-http/1.1 or
+  // weft-h2.
   [[nodiscard]] std::unique_ptr<http::PoolRequest> acquire(const UpstreamTarget& target,
+                                                           http::HttpProtocol protocol,
                                                            http::Pool::Done done);
   // Connections made with the old credentials finish what they carry and go.
   void credentials_changed() { pool_.retire_all(); }

@@ -33,8 +33,7 @@ InboundPlan inbound_plan(Protocol declared, bool has_http_rules, std::string_vie
   if (declared == Protocol::tcp || declared == Protocol::tls || alpn == "weft-tcp") return opaque;
   if (alpn == "weft-http/1.1" || alpn == "http/1.1") return InboundPlan::http1;
   if (alpn == "weft-h2" || alpn == "h2") return InboundPlan::http2;
-  if (declared == Protocol::http1) return InboundPlan::http1;
-  if (declared == Protocol::http2 || declared == Protocol::grpc) return InboundPlan::http2;
+  if (is_http(declared)) return InboundPlan::http;
   return InboundPlan::detect;
 }
 

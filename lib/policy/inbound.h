@@ -19,7 +19,8 @@ MtlsMode effective_mtls(const PodSettings& pod, const NamespaceSettings& name_sp
 // What a port speaks: an opaque port is TCP, whatever a Service declares.
 Protocol effective_protocol(const PodSettings& pod, Protocol declared, std::uint16_t port);
 
-enum class InboundPlan : std::uint8_t { http1, http2, opaque, detect, close };
+// `http`: one of the two, by the first bytes.
+enum class InboundPlan : std::uint8_t { http1, http2, http, opaque, detect, close };
 
 // How to read the bytes inside a connection to a port. `alpn` is what the caller proposed ("" for none or for
 // plaintext); the receiver's policy decides: a proposal of opaque TCP is closed where HTTP rules govern the

@@ -18,6 +18,9 @@ using Millis = std::chrono::milliseconds;
 
 // What a port was declared to speak (appProtocol, port name prefix); `detect` when nothing was said.
 enum class Protocol : std::uint8_t { detect, http1, http2, grpc, tcp, tls };
+constexpr bool is_http(Protocol protocol) {
+  return protocol == Protocol::http1 || protocol == Protocol::http2 || protocol == Protocol::grpc;
+}
 enum class MtlsMode : std::uint8_t { permissive, strict, disable };
 enum class DefaultPolicy : std::uint8_t { allow, authenticated, deny };
 

@@ -6,6 +6,7 @@ APP=mysql  TCP: speaks first, then sends back what comes
 APP=mute   accepts and says nothing, and closes at the first byte
 APP=deaf   accepts and says nothing, whatever comes
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
+APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Upload,Chat} on plain bytes
 APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
 """
 import http.server
@@ -87,9 +88,43 @@ def over_tls(listener):
     return context.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
 
 
+def serve_grpc(handlers):
+    import concurrent.futures
+    import grpc
+    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(32), options=unlimited)
+    server.add_generic_rpc_handlers((handlers,))
+    server.add_insecure_port(f"[::]:{PORT}")
+    server.start()
+    server.wait_for_termination()
+
+
+def serve_echo():
+    """Unary: the message; Download: N messages of M bytes for b"N M"; Upload: how many bytes came; Chat: each in turn."""
+    import grpc
+    pod = socket.gethostname()
+
+    def unary(request, context):
+        context.set_trailing_metadata((("x-pod", pod),))
+        if request == b"fail":
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "as asked: \u00e4")
+        return request
+
+    def download(request, _):
+        count, size = map(int, request.split())
+        for _ in range(count):
+            yield b"x" * size
+
+    serve_grpc(grpc.method_handlers_generic_handler("test.Echo", {
+        "Unary": grpc.unary_unary_rpc_method_handler(unary),
+        "Download": grpc.unary_stream_rpc_method_handler(download),
+        "Upload": grpc.stream_unary_rpc_method_handler(lambda messages, _: str(sum(map(len, messages))).encode()),
+        "Chat": grpc.stream_stream_rpc_method_handler(lambda messages, _: (message for message in messages)),
+    }))
+
+
 def serve_health():
     """On the wire a HealthCheckRequest is field 1 (text), a HealthCheckResponse field 1 (1 SERVING, 2 NOT_SERVING)."""
-    import concurrent.futures
     import grpc
     answers = {b"": b"\x08\x01", b"shop": b"\x08\x01", b"cart": b"\x08\x02"}
 
@@ -100,16 +135,14 @@ def serve_health():
         return answers[service]
 
     health = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(check)})
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor())
-    server.add_generic_rpc_handlers((health,))
-    server.add_insecure_port(f"[::]:{PORT}")
-    server.start()
-    server.wait_for_termination()
+    serve_grpc(health)
 
 
 app = os.environ.get("APP", "echo")
 if app == "health":
     serve_health()
+if app == "grpc":
+    serve_echo()
 if app in ("big", "https"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024

@@ -104,6 +104,11 @@ void SimPod::tell_root_removed() {
   for (sidecar::Connection* connection : open_connections()) connection->root_removed();
 }
 
+void SimPod::drain() {
+  context_.draining_inbound = true;
+  for (sidecar::Connection* connection : open_connections()) connection->drain();
+}
+
 void SimPod::tell_config_changed() {
   for (sidecar::Connection* connection : open_connections()) connection->config_changed();
 }

@@ -83,6 +83,7 @@ class SimPod final : sidecar::ConnectionOwner {
   std::set<std::string> used_addresses();
   void tell_config_changed();
   void tell_root_removed();
+  void drain();  // as the worker does when the pod is told to go
 
   RecordingTelemetry telemetry;
   std::vector<Address> asked;  // owners that the sidecar wanted to know
