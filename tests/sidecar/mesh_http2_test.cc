@@ -19,7 +19,7 @@ using http::ServedRequest;
 
 // An application that speaks HTTP/2 with prior knowledge.
 struct Http2Application {
-  Http2Application(SimPod& pod, std::function<void(ServedRequest&)> handle) {
+  Http2Application(SimPod& pod, const std::function<void(ServedRequest&)>& handle) {
     listener = *pod.loop().listen({pod.ip(), app_port}, {},
                                   [this, &pod, handle](std::unique_ptr<io::Stream> stream) {
                                     connections.push_back(std::make_unique<Http2ServerSide>(pod.loop()));

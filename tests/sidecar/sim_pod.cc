@@ -89,6 +89,7 @@ void SimPod::publish(std::shared_ptr<const sidecar::Config> config) {
 // A copy: what is told may end its connection.
 std::vector<sidecar::Connection*> SimPod::open_connections() const {
   std::vector<sidecar::Connection*> open;
+  open.reserve(connections_.size());
   for (const auto& [key, connection] : connections_) open.push_back(key);
   return open;
 }
