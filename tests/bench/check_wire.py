@@ -18,7 +18,8 @@ import time
 
 MARKER = b"weft-bench-marker-that-nobody-may-read"
 ECHO_BYTES = 1 << 20
-SERVER_HELLO = re.compile(rb"\x16\x03\x03..\x02\x00..\x03\x03", re.S)
+# Record, handshake type and lengths, version, random, a session id (empty or 32 bytes), cipher suite.
+SERVER_HELLO = re.compile(rb"\x16\x03\x03..\x02\x00..\x03\x03.{32}(?:\x00|\x20.{32})(\x13.)\x00", re.S)
 CHOSE_TLS_1_3 = b"\x00\x2b\x00\x02\x03\x04"  # supported_versions with one entry: only a ServerHello has it
 
 
@@ -96,7 +97,8 @@ def inspect(world, target):
     wire = capture.bytes()
     seen["bytes_on_wire"] = len(wire)
     seen["marker_on_wire"] = MARKER in wire
-    seen["tls_1_3"] = bool(SERVER_HELLO.search(wire)) and CHOSE_TLS_1_3 in wire
+    seen["tls_1_3"] = CHOSE_TLS_1_3 in wire
+    seen["ciphers"] = sorted({found.hex() for found in SERVER_HELLO.findall(wire)})
     if target.name != "none":
         seen["without_certificate"] = ask(world, target)
         folder = world.certificates

@@ -77,6 +77,11 @@ def test_the_wire_between_the_proxies_is_encrypted(proxy):
     assert proxy["tls_1_3"] and not proxy["marker_on_wire"]
 
 
+def test_all_encrypt_with_the_same_suite(proxy):
+    """TLS_AES_128_GCM_SHA256: OpenSSL would take a longer key, BoringSSL this one, and the work is not the same."""
+    assert proxy["ciphers"] == ["1301"]
+
+
 def test_a_client_without_a_certificate_is_refused(proxy):
     answer, said = proxy["without_certificate"]
     assert "HTTP/1.1 200" not in answer, answer
