@@ -1,7 +1,7 @@
 // One HTTP request on its way: from a downstream exchange to an endpoint of a Service, with tries, time-outs
 // and back-pressure, and the response back. The same for both directions; what differs (routing,
 // authorisation) has been decided by the Gate that admitted it. Owned by its HttpDownstream, on the worker's
-// thread.
+// thread. exchange.cc makes the tries, exchange_relay.cc carries bodies and responses between the two sides.
 //
 //   waiting (for the route's endpoint) → connecting → sending/receiving → finished
 //        ↑______________ backing_off ______________|
@@ -83,6 +83,7 @@ class Exchange final : public http::ServerExchangeHandler {
   http::HttpProtocol upstream_protocol() const;
   void acquired(Result<http::Lease> lease);
   void send_request();
+  LocalReply undelivered_reply(const Error& error) const;
   void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,
                   const LocalReply& otherwise);
   bool try_again(const policy::TryOutcome& outcome, std::string_view outcome_text);
