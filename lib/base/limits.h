@@ -26,7 +26,7 @@ inline constexpr std::size_t http2_connection_window_bytes = http2_streams_max *
 inline constexpr unsigned http2_continuations_max = 8;  // of one head
 // What a peer may send each second, per connection; above it, the connection ends.
 inline constexpr unsigned http2_resets_per_second_max = 200;
-inline constexpr unsigned http2_pings_per_second_max = 50;
+inline constexpr unsigned http2_pings_per_second_max = 50;  // beside one for each frame of a head or body
 inline constexpr unsigned http2_settings_per_second_max = 50;
 inline constexpr unsigned http2_continuations_per_second_max = 800;
 inline constexpr unsigned http2_empty_frames_per_second_max = 800;

@@ -47,6 +47,11 @@ void add_fields(std::vector<nghttp2_nv>& out, const Headers& headers) {
   for (const Header& header : headers.fields()) out.push_back(field(header.name, header.value));
 }
 
+// Part of a head or of a body that has content.
+bool is_work(const nghttp2_frame_hd& head) {
+  return head.type == NGHTTP2_HEADERS || (head.type == NGHTTP2_DATA && head.length > 0);
+}
+
 }  // namespace
 
 struct Http2Session::Stream {
@@ -106,6 +111,7 @@ struct Http2Callbacks {
   static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& session = self(user);
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (is_work(frame->hd)) session.limits_.worked();
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
         session.head_complete(frame->hd.stream_id, end);
@@ -171,6 +177,7 @@ struct Http2Callbacks {
               "the peer broke HTTP/2: ", http2_code_name(static_cast<Http2Code>(frame->goaway.error_code)),
               " ", printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len)))};
     }
+    if (is_work(frame->hd)) session.limits_.worked();
     Http2Session::Stream* stream = session.find(frame->hd.stream_id);
     if (stream == nullptr) return 0;
     if (frame->hd.type == NGHTTP2_HEADERS) stream->head_sent = true;

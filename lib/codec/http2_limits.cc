@@ -38,12 +38,16 @@ constexpr Rule rule_of(Http2Limits::Event event) {
 std::optional<std::string> Http2Limits::count(Event event, MonotonicTime now) {
   const Rule rule = rule_of(event);
   Rate& rate = rates_[rule.rate];
-  if (now - rate.second >= std::chrono::seconds(1)) rate = Rate{now, 0};
+  if (now - rate.second >= std::chrono::seconds(1)) {
+    rate = Rate{now, 0};
+    if (event == Event::ping) worked_ = 0;
+  }
   ++rate.count;
   if (event == Event::continuation && ++head_continuations_ > limits::http2_continuations_max) {
     return str_cat("a head in more than ", limits::http2_continuations_max, " CONTINUATION frames");
   }
-  if (rate.count <= rule.per_second_max) return std::nullopt;
+  const unsigned beside_work = event == Event::ping ? worked_ : 0;
+  if (rate.count <= rule.per_second_max + beside_work) return std::nullopt;
   return str_cat("more than ", rule.per_second_max, " ", rule.what, " in a second");
 }
 

@@ -26,6 +26,9 @@ class Http2Limits {
 
   // Counts `event`. What the peer sent too much of, once it has: "more than 50 PING frames in a second".
   std::optional<std::string> count(Event event, MonotonicTime now);
+  // A frame of a head or a body passed, whoever sent it. A ping beside it is no flood: gRPC measures round
+  // trips by one while messages flow.
+  void worked() { ++worked_; }
   // A head begins: its CONTINUATION frames are limited for themselves as well.
   void head_begins() { head_continuations_ = 0; }
 
@@ -36,6 +39,7 @@ class Http2Limits {
     unsigned count = 0;
   };
   std::array<Rate, 5> rates_;
+  unsigned worked_ = 0;  // in the second of the pings
   unsigned head_continuations_ = 0;
 };
 

@@ -17,10 +17,8 @@ CLUSTER_ADDRESS = "198.18.128.20"  # the Service's; nobody has it, only weft kno
 SYSTEM = "weft-system"
 HEALTH_PORT = 15021
 METRICS_PORT = 15090
-HTTP2_AS_HTTP = False  # whether HTTP/2 and gRPC are carried as HTTP: until then there is nothing to compare
 RESUMPTION = False  # whether sidecars resume handshakes with one another
 MESH_RANGES = f"198.18.0.0/17,{SERVICE_RANGE}"
-NO_HTTP2 = "weft does not carry HTTP/2 as HTTP yet: it passes as opaque TCP"
 NO_RESUMPTION = "weft does not resume handshakes yet"
 
 
@@ -172,10 +170,8 @@ class ControlPlane:
 class Weft(Target):
     name = "weft"
     program = "weft-sidecar"
-    can = frozenset(
-        {"http", "tcp"} | ({"grpc"} if HTTP2_AS_HTTP else set()) | ({"resume"} if RESUMPTION else set())
-    )
-    why_not = {"grpc": NO_HTTP2, "resume": NO_RESUMPTION}
+    can = frozenset({"http", "grpc", "tcp"} | ({"resume"} if RESUMPTION else set()))
+    why_not = {"resume": NO_RESUMPTION}
 
     def __init__(self, world, index):
         super().__init__(world, index)
@@ -238,17 +234,18 @@ class Weft(Target):
         self.check_path()
 
     def check_path(self):
-        """One request of the client, which must come in as HTTP and by mTLS: else the figures would be of
-        something else.
+        """A request of the client to each HTTP port, over HTTP/2 where gRPC is called; each must come in as HTTP
+        and by mTLS: else the figures would be of something else.
         """
         self.enter()
-        before = mutual_tls_requests(self.metrics("server"))
-        self.pod("client").run(
-            "curl", "-sS", "-f", "-m", "5", "-o", "/dev/null", f"http://{self.address('http')}/"
-        )
-        process.wait_until(
-            lambda: mutual_tls_requests(self.metrics("server")) == before + 1,
-            "a request through weft was to come in as HTTP by mTLS",
-            step=0.05,
-            limit=3,
-        )
+        for service, *options in (("http", "-f"), ("grpc", "--http2-prior-knowledge")):
+            before = mutual_tls_requests(self.metrics("server"))
+            self.pod("client").run(
+                "curl", "-sS", "-m", "5", "-o", "/dev/null", *options, f"http://{self.address(service)}/"
+            )
+            process.wait_until(
+                lambda: mutual_tls_requests(self.metrics("server")) == before + 1,
+                f"a request to weft's {service} port was to come in as HTTP by mTLS",
+                step=0.05,
+                limit=3,
+            )

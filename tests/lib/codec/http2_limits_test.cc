@@ -64,6 +64,26 @@ TEST(Http2Limits, CountEachKindByItselfButResetsTogether) {
   EXPECT_NE(limits.count(Event::forced_reset, now), std::nullopt) << "resets have used it up";
 }
 
+TEST(Http2Limits, AllowAPingForEachFrameOfWork) {
+  Http2Limits limits;
+  const MonotonicTime now{10s};
+  EXPECT_EQ(count(limits, Event::ping, limits::http2_pings_per_second_max, now), std::nullopt);
+  for (int i = 0; i < 1000; ++i) {
+    limits.worked();
+    EXPECT_EQ(limits.count(Event::ping, now), std::nullopt) << i;
+  }
+  EXPECT_NE(limits.count(Event::ping, now), std::nullopt) << "one more than there was work";
+}
+
+TEST(Http2Limits, ForgetTheWorkOfTheSecondBefore) {
+  Http2Limits limits;
+  const MonotonicTime now{10s};
+  EXPECT_EQ(limits.count(Event::ping, now), std::nullopt);
+  for (int i = 0; i < 1000; ++i) limits.worked();
+  EXPECT_EQ(count(limits, Event::ping, limits::http2_pings_per_second_max, now + 1s), std::nullopt);
+  EXPECT_NE(limits.count(Event::ping, now + 1s), std::nullopt);
+}
+
 TEST(Http2Limits, LimitTheContinuationsOfOneHead) {
   Http2Limits limits;
   MonotonicTime now{10s};

@@ -388,6 +388,17 @@ TEST(Http2Flood, PingsEndTheConnection) {
   victim.expect_calm_demanded("PING");
 }
 
+TEST(Http2Flood, APingBesideEachRequestIsNoFlood) {
+  Victim victim;
+  static_assert(limits::http2_pings_per_second_max < 90 && limits::http2_streams_max > 90);
+  for (StreamId id = 1; id < 2 * 90; id += 2) {
+    victim.session.feed(raw_frame(type_headers, end_headers | end_stream, id, head_block), victim.now);
+    victim.session.feed(raw_frame(type_ping, 0, 0, "12345678"), victim.now);
+    drain(victim.session);
+  }
+  EXPECT_EQ(victim.session.fault(), std::nullopt);
+}
+
 TEST(Http2Flood, SettingsEndTheConnection) {
   Victim victim;
   victim.flood(raw_frame(type_settings, 0, 0, ""),
