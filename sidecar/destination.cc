@@ -92,8 +92,12 @@ Admission OutboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
   const Destination& destination = router_.resolve();
   Admission admission;
   if (destination.kind != Destination::Kind::service) {
-    admission.reply =
-        LocalReply{503, "no-config", str_cat("nothing is known of ", router_.address().to_string()), {}};
+    // What discovery has said is final; what it has not said yet may be otherwise in a moment.
+    const bool final = destination.kind == Destination::Kind::refused;
+    admission.reply = LocalReply{final ? 502 : 503,
+                                 std::string(final ? destination.reason : "no-config"),
+                                 str_cat("nothing is known of ", router_.address().to_string()),
+                                 {}};
     return admission;
   }
   admission.service = destination.service;

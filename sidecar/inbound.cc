@@ -161,7 +161,8 @@ void InboundConnection::client_spoke(Preread::Result read) {
 
 void InboundConnection::refuse_plaintext(bool http) {
   log::warning("plaintext caller on a strict port",
-               {{"caller", record_.peers.source_address},
+               {{"reason", "mtls-required"},
+                {"caller", record_.peers.source_address},
                 {"port", std::to_string(destination_.port)},
                 {"protocol", http ? "HTTP" : "other"},
                 {"hint", "inject the caller, or set weft.mesh/mtls: permissive on this workload"}});

@@ -48,7 +48,9 @@ void OutboundConnection::route_to(const Destination& destination) {
   config_timer_.reset();
   note_use();
   if (destination.kind == Destination::Kind::refused) {
-    return refuse(destination.reason, "this destination is not known to the mesh");
+    // Who speaks HTTP is told so in HTTP.
+    refused_ = destination.reason;
+    return preread(limits::detect_silence);
   }
   service_ = destination.service;
   if (!service_) return open_upstream();
@@ -77,6 +79,12 @@ void OutboundConnection::preread_done(Preread::Result read) {
   context_.loop.delete_later(std::move(preread_));
   if (read.outcome == Preread::Outcome::failed) return over("downstream-closed");
   if (read.outcome == Preread::Outcome::ended && read.bytes.empty()) return over("");
+  const auto kind = read.detection.kind;
+  const bool http = kind == codec::Detection::Kind::http1 || kind == codec::Detection::Kind::http2;
+  if (!refused_.empty() && !http) {
+    take(std::move(read));
+    return refuse(refused_, "this destination is not known to the mesh");
+  }
   if (read.outcome == Preread::Outcome::silent) {
     return declared_http_ ? await_http(std::move(read)) : await_first_word(std::move(read));
   }

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "io/loop.h"
 #include "policy/balance.h"
@@ -45,6 +46,7 @@ class OutboundConnection final : public Connection {
   Router router_;
   OutboundGate gate_;
   bool routed_ = false;
+  std::string refused_;  // why it leads nowhere; empty: it does
   std::unique_ptr<io::Timer> config_timer_;
 
   std::shared_ptr<const ServiceState> service_;  // null: passthrough

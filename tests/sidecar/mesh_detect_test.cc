@@ -169,5 +169,22 @@ TEST_F(MeshDetectTest, ALateClientHelloIsNotHandedToTheApplication) {
   EXPECT_EQ(applications[0]->data, "");
 }
 
+TEST_F(MeshTest, WhatIsNoHttpOrSaysNothingIsClosedWhereNothingIsKnown) {
+  auto hello = pod("198.18.0.1", "hello");
+  for (const std::string_view says : {"", "\x01\x02\x03\x04", "SSH-2.0-client\r\n"}) {
+    hello->telemetry.refused.clear();
+    StreamRecorder client;
+    const auto connecting = hello->connect(Address::parse("198.18.77.77:80").value(),
+                                           [&](Result<std::unique_ptr<io::Stream>> stream) {
+                                             ASSERT_TRUE(stream);
+                                             client.take(*std::move(stream));
+                                             client.stream->write(says);
+                                           });
+    EXPECT_TRUE(network_.run_until([&] { return client.over(); }, 5s)) << says;
+    EXPECT_EQ(client.data, "");
+    EXPECT_EQ(hello->telemetry.refused["no-config"], 1) << says;
+  }
+}
+
 }  // namespace
 }  // namespace weft::test
