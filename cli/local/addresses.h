@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <set>
 #include <string_view>
+#include <vector>
 
 #include "base/address.h"
 #include "base/result.h"
@@ -24,6 +25,8 @@ inline constexpr std::string_view outside_range_v6 = "2001:2:0:3::/64";
 struct AddressPair {
   IpAddress v4;
   IpAddress v6;
+  // What there is of it: IPv4, then IPv6 where the mesh has that.
+  std::vector<IpAddress> list(bool ipv6 = true) const { return ipv6 ? std::vector{v4, v6} : std::vector{v4}; }
   bool operator==(const AddressPair&) const = default;
 };
 

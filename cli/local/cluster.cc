@@ -75,7 +75,10 @@ const std::string& Cluster::service_account_uid(const std::string& name_space, c
 
 Status Cluster::give_addresses(kube::Service& service) {
   if (service.headless || !service.external_name.empty()) return {};
-  WEFT_ASSIGN(const ServiceWish wish, service_wish(service.json));
+  WEFT_ASSIGN(ServiceWish wish, service_wish(service.json));
+  wish.v6 = wish.v6 && has_ipv6();
+  if (!wish.v4 && !wish.v6)
+    return fail(Code::invalid, "of IPv6 alone, which is switched off on this machine");
   const auto before = services_.find({service.meta.name_space, service.meta.name});
   std::uint32_t index = 0;
   if (before != services_.end() && !before->second.cluster_ips.empty()) {
@@ -130,8 +133,8 @@ Result<std::string> Cluster::apply(kube::Object object) {
   return put(std::move(object));
 }
 
-Status Cluster::annotate(const ObjectRef& ref, const std::string& name_space,
-                         const std::vector<AnnotationChange>& changes) {
+Result<kube::Object> Cluster::annotate(const ObjectRef& ref, const std::string& name_space,
+                                       const std::vector<AnnotationChange>& changes) {
   const ObjectKey key{name_space, ref.name};
   const std::string* json = nullptr;
   if (ref.kind == "Service") json = json_of(services_, key);
@@ -143,7 +146,8 @@ Status Cluster::annotate(const ObjectRef& ref, const std::string& name_space,
   }
   WEFT_ASSIGN(const std::string changed, annotated_json(*json, changes));
   WEFT_ASSIGN(kube::Object object, reread(changed, name_space));
-  return put(std::move(object)).map([](const std::string&) {});
+  WEFT_TRY(put(object));
+  return object;
 }
 
 Status Cluster::scale(const std::string& name_space, const std::string& name, std::uint32_t replicas) {

@@ -25,8 +25,9 @@ class Cluster {
 
   // What kubectl would print: "service/hello created". Pods are not kept here: the caller takes them first.
   Result<std::string> apply(kube::Object object);
-  Status annotate(const ObjectRef& ref, const std::string& name_space,
-                  const std::vector<AnnotationChange>& changes);
+  // Gives the object as it is now.
+  Result<kube::Object> annotate(const ObjectRef& ref, const std::string& name_space,
+                                const std::vector<AnnotationChange>& changes);
   Status scale(const std::string& name_space, const std::string& name, std::uint32_t replicas);
 
   const std::map<ObjectKey, kube::Deployment>& deployments() const { return deployments_; }

@@ -17,14 +17,13 @@ std::vector<const EndpointPod*> selected_pods(const EndpointWorld& world, const 
   return pods;
 }
 
-const IpAddress& of_family(const AddressPair& pair, bool v6) { return v6 ? pair.v6 : pair.v4; }
-
 std::vector<Address> endpoints_of(const EndpointWorld& world, const kube::Service& service,
                                   const kube::ServicePort& port, bool v6) {
   std::vector<Address> endpoints;
   for (const EndpointPod* pod : selected_pods(world, service)) {
-    if (const auto target = kube::resolve_port(port.target, pod->pod->spec)) {
-      endpoints.push_back({of_family(pod->addresses, v6), *target});
+    const auto target = kube::resolve_port(port.target, pod->pod->spec);
+    for (const IpAddress& ip : pod->addresses) {
+      if (target && ip.is_v6() == v6) endpoints.push_back({ip, *target});
     }
   }
   if (!service.selector.empty()) return endpoints;
@@ -56,8 +55,7 @@ ServiceRules make_service_rules(const EndpointWorld& world) {
     }
   }
   for (const EndpointPod& pod : world.pods) {
-    rules.pods.push_back(pod.addresses.v4);
-    rules.pods.push_back(pod.addresses.v6);
+    rules.pods.insert(rules.pods.end(), pod.addresses.begin(), pod.addresses.end());
   }
   return rules;
 }
@@ -70,8 +68,7 @@ DnsZone make_zone(const EndpointWorld& world) {
     record.alias = service.external_name;
     if (service.headless) {
       for (const EndpointPod* pod : selected_pods(world, service)) {
-        record.addresses.push_back(pod->addresses.v4);
-        record.addresses.push_back(pod->addresses.v6);
+        record.addresses.insert(record.addresses.end(), pod->addresses.begin(), pod->addresses.end());
       }
     }
     if (!record.alias.empty()) record.addresses.clear();

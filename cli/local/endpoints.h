@@ -16,7 +16,7 @@ namespace weft::local {
 
 struct EndpointPod {
   const kube::Pod* pod = nullptr;
-  AddressPair addresses;
+  std::vector<IpAddress> addresses;
   bool ready = false;
 };
 

@@ -25,7 +25,7 @@ namespace {
 
 constexpr unsigned signals_until_kill = 3;
 
-Status prepare_namespaces(const StateFolder& folder) {
+Status prepare_namespaces(const StateFolder& folder, bool ipv6) {
   const std::string& path = folder.path();
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return fail(system_error("mount / private"));
@@ -42,11 +42,11 @@ Status prepare_namespaces(const StateFolder& folder) {
     if (::mkdir(part.c_str(), 0755) != 0) return fail(system_error(part));
   }
   ::chmod(folder.authority().c_str(), 0700);
-  return set_up_node_network().map_error([&path](Error error) { return error.in(path); });
+  return set_up_node_network(ipv6).map_error([&path](Error error) { return error.in(path); });
 }
 
 // The node's first process. Returns what the parent is to exit with.
-int child_main(const StateFolder& folder, int go_fd, const Function<int()>& supervise) {
+int child_main(const StateFolder& folder, int go_fd, bool ipv6, const Function<int()>& supervise) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   // The parent may have died before the call above; then this reads the end of its pipe.
   char go = 0;
@@ -54,7 +54,7 @@ int child_main(const StateFolder& folder, int go_fd, const Function<int()>& supe
   ::close(go_fd);
   // Out of the terminal's process group: Ctrl-C is for the parent, which asks politely.
   ::setsid();
-  if (const Status prepared = prepare_namespaces(folder); !prepared) {
+  if (const Status prepared = prepare_namespaces(folder, ipv6); !prepared) {
     (void)!::write(STDERR_FILENO, prepared.error().message.data(), prepared.error().message.size());
     (void)!::write(STDERR_FILENO, "\n", 1);
     return 1;
@@ -144,7 +144,10 @@ Status check_machine() {
   return {};
 }
 
-bool has_ipv6() { return ::access("/proc/sys/net/ipv6", F_OK) == 0; }
+bool has_ipv6() {
+  const Result<std::string> off = read_file("/proc/sys/net/ipv6/conf/all/disable_ipv6", 16);
+  return off && !off->starts_with('1');
+}
 
 Result<int> run_in_node(const StateFolder& folder, Function<int()> supervise) {
   std::array<int, 2> go{};
@@ -153,11 +156,12 @@ Result<int> run_in_node(const StateFolder& folder, Function<int()> supervise) {
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   constexpr unsigned long flags =
       SIGCHLD | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+  const bool ipv6 = has_ipv6();
   const long child = ::syscall(SYS_clone, flags, nullptr, nullptr, nullptr, nullptr);
   if (child < 0) return fail(system_error("new namespaces"));
   if (child == 0) {
     ::close(go[1]);
-    ::_exit(child_main(folder, go[0], supervise));
+    ::_exit(child_main(folder, go[0], ipv6, supervise));
   }
   ::close(go[0]);
   WEFT_TRY(write_file_atomically(folder.pid(), str_cat(child, "\n"), 0600, folder.path()));

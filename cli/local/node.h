@@ -50,7 +50,8 @@ Status check_machine();
 // thread, root, and `folder` taken.
 Result<int> run_in_node(const StateFolder& folder, Function<int()> supervise);
 
-// Whether this machine has IPv6 (a kernel without it is a fact, not an error).
+// Whether this thread's network namespace has IPv6. A kernel without it, or one where it is switched off
+// (net.ipv6.conf.all.disable_ipv6), is a fact and not an error. A mesh on such a machine has none either.
 bool has_ipv6();
 
 }  // namespace weft::local

@@ -89,17 +89,18 @@ void Pod::admitted(Result<std::string> json) {
 }
 
 void Pod::make_network() {
-  world_.jobs.run(
-      [&reaper = world_.reaper, index = origin_.index] { return make_pod_network(reaper, index); },
-      anchor_.guard([this](Result<UniqueFd> network) {
-        if (!network) {
-          problem_ = network.error().message;
-          log::error("pod has no network", {{"pod", pod_.meta.name}, {"why", problem_}});
-          return handler_.pod_changed(*this);
-        }
-        network_ = *std::move(network);
-        proceed();
-      }));
+  auto make = [&reaper = world_.reaper, index = origin_.index, ipv6 = world_.ipv6] {
+    return make_pod_network(reaper, index, ipv6);
+  };
+  world_.jobs.run(std::move(make), anchor_.guard([this](Result<UniqueFd> network) {
+    if (!network) {
+      problem_ = network.error().message;
+      log::error("pod has no network", {{"pod", pod_.meta.name}, {"why", problem_}});
+      return handler_.pod_changed(*this);
+    }
+    network_ = *std::move(network);
+    proceed();
+  }));
 }
 
 // Goes on when both admission and network are there.
@@ -131,7 +132,7 @@ std::unique_ptr<ContainerRunner> Pod::make_runner(const kube::Container& contain
   }
   std::string log = str_cat(world_.folder.logs(), "/", origin_.name_space, "_", pod_.meta.name, "_",
                             container.name, ".log");
-  const ContainerPlace place{world_.loop, world_.reaper, pod_, addresses().v4, network_.get()};
+  const ContainerPlace place{world_.loop, world_.reaper, pod_, addresses().front(), network_.get()};
   return std::make_unique<ContainerRunner>(place, container, std::move(spec), std::move(log), restart,
                                            [this] { container_changed(); });
 }
@@ -172,8 +173,11 @@ void Pod::advance_init() {
                             ? runner.started()
                             : runner.state() == ContainerRunner::State::ended && runner.exit_code() == 0;
     if (!passed) {
-      problem_ = str_cat("init container ", runner.container().name,
-                         runner.last_problem().empty() ? "" : ": ", runner.last_problem());
+      problem_.clear();  // of a native sidecar its probes say more
+      if (!runner.container().is_native_sidecar()) {
+        problem_ = str_cat("init container ", runner.container().name,
+                           runner.last_problem().empty() ? "" : ": ", runner.last_problem());
+      }
       if (runner.state() == ContainerRunner::State::ended) set_phase(Phase::completed);
       return;
     }

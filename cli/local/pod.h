@@ -38,6 +38,7 @@ struct PodWorld {
   const ImageMap& images;
   const std::vector<Program>& programs;
   const Volumes& volumes;
+  bool ipv6 = true;
 };
 
 struct PodOrigin {
@@ -67,7 +68,8 @@ class Pod {
 
   const PodOrigin& origin() const { return origin_; }
   const kube::Pod& object() const { return pod_; }
-  AddressPair addresses() const { return pod_addresses(origin_.index); }
+  // IPv4 first.
+  std::vector<IpAddress> addresses() const { return pod_addresses(origin_.index).list(world_.ipv6); }
   Phase phase() const { return phase_; }
   bool ready() const { return ready_; }
   bool has_address() const { return static_cast<bool>(network_); }

@@ -115,14 +115,18 @@ std::string expand_variables(std::string_view text, const Variables& values) {
 }
 
 std::optional<std::string> downward_field(const kube::Pod& pod, std::string_view path,
-                                          const AddressPair& addresses) {
+                                          const std::vector<IpAddress>& addresses) {
   if (path == "metadata.name") return pod.meta.name;
   if (path == "metadata.namespace") return pod.meta.name_space;
   if (path == "metadata.uid") return pod.meta.uid;
   if (path == "spec.nodeName") return "node";
   if (path == "spec.serviceAccountName") return pod.spec.service_account_name;
-  if (path == "status.podIP") return addresses.v4.to_string();
-  if (path == "status.podIPs") return str_cat(addresses.v4.to_string(), ",", addresses.v6.to_string());
+  if (path == "status.podIP") return addresses.front().to_string();
+  if (path == "status.podIPs") {
+    std::vector<std::string> texts;
+    for (const IpAddress& address : addresses) texts.push_back(address.to_string());
+    return join(texts, ",");
+  }
   if (path == "status.hostIP") return node_addresses().v4.to_string();
   const auto keyed = [path](std::string_view field,
                             const kube::Labels& values) -> std::optional<std::string> {
@@ -195,10 +199,12 @@ std::string resolv_conf_text(std::string_view name_space) {
                  "\noptions ndots:5 timeout:1 attempts:3\n");
 }
 
-std::string hosts_text(const kube::Pod& pod, const AddressPair& addresses) {
-  return str_cat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-                 addresses.v4.to_string(), "\t", pod.meta.name, "\n", addresses.v6.to_string(), "\t",
-                 pod.meta.name, "\n");
+std::string hosts_text(const kube::Pod& pod, const std::vector<IpAddress>& addresses) {
+  std::string text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  for (const IpAddress& address : addresses) {
+    text += str_cat(address.to_string(), "\t", pod.meta.name, "\n");
+  }
+  return text;
 }
 
 std::optional<std::uint32_t> volume_user(const kube::Pod& pod, std::string_view volume) {

@@ -24,9 +24,9 @@ struct Program {
 struct PlanContext {
   const ImageMap& images;
   const std::vector<Program>& programs;
-  AddressPair addresses;    // of the pod
-  std::string volumes;      // folder of the pod's volumes, one folder each
-  std::string resolv_conf;  // files to be mounted over those of the machine
+  std::vector<IpAddress> addresses;  // of the pod, IPv4 first
+  std::string volumes;               // folder of the pod's volumes, one folder each
+  std::string resolv_conf;           // files to be mounted over those of the machine
   std::string hosts;
 };
 
@@ -39,7 +39,7 @@ Result<ContainerSpec> plan_container(const kube::Pod& pod, const kube::Container
 
 // The value of a downward field: "metadata.name", "metadata.labels['app']", "status.podIP", …
 std::optional<std::string> downward_field(const kube::Pod& pod, std::string_view path,
-                                          const AddressPair& addresses);
+                                          const std::vector<IpAddress>& addresses);
 
 // "$(NAME)" replaced by the value of an earlier variable; "$$(" is a literal "$(". Unknown names stay.
 std::string expand_variables(std::string_view text,
@@ -50,7 +50,7 @@ Status check_object(const kube::Object& object, const ImageMap& images, const st
 
 // /etc/resolv.conf and /etc/hosts of a pod.
 std::string resolv_conf_text(std::string_view name_space);
-std::string hosts_text(const kube::Pod& pod, const AddressPair& addresses);
+std::string hosts_text(const kube::Pod& pod, const std::vector<IpAddress>& addresses);
 
 // The user a token volume belongs to: that of the containers that mount it, if they agree on one.
 std::optional<std::uint32_t> volume_user(const kube::Pod& pod, std::string_view volume);

@@ -79,7 +79,7 @@ std::string Pod::status_json() const {
   status.phase = phase_ == Phase::completed           ? "Succeeded"
                  : phase_ == Phase::running || ready_ ? "Running"
                                                       : "Pending";
-  if (network_) status.addresses = {addresses().v4, addresses().v6};
+  if (network_) status.addresses = addresses();
   return pod_status_json(pod_.json, status);
 }
 

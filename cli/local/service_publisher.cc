@@ -1,7 +1,6 @@
 #include "cli/local/service_publisher.h"
 
 #include "base/log.h"
-#include "cli/local/node.h"
 
 namespace weft::local {
 
@@ -16,9 +15,9 @@ void ServicePublisher::load() {
   loading_ = ever_loaded_ = true;
   loaded_ = wanted_;
   jobs_.run(
-      [&reaper = reaper_, rules = loaded_]() -> Result<std::string> {
+      [&reaper = reaper_, ipv6 = ipv6_, rules = loaded_]() -> Result<std::string> {
         WEFT_TRY(reaper.run({"iptables-restore", "--wait"}, iptables_text(rules, false)));
-        if (!has_ipv6()) return std::string();
+        if (!ipv6) return std::string();
         return reaper.run({"ip6tables-restore", "--wait"}, iptables_text(rules, true));
       },
       anchor_.guard([this](const Result<std::string>& result) {

@@ -15,8 +15,8 @@ namespace weft::local {
 class ServicePublisher {
  public:
   // `loaded` runs whenever the rules have come into force.
-  ServicePublisher(Jobs& jobs, Reaper& reaper, DnsServer& dns, Function<void()> loaded)
-      : jobs_(jobs), reaper_(reaper), dns_(dns), loaded_callback_(std::move(loaded)) {}
+  ServicePublisher(Jobs& jobs, Reaper& reaper, DnsServer& dns, bool ipv6, Function<void()> loaded)
+      : jobs_(jobs), reaper_(reaper), dns_(dns), ipv6_(ipv6), loaded_callback_(std::move(loaded)) {}
   void publish(const EndpointWorld& world);
   // Whether what was published last is in force.
   bool in_force() const { return ever_loaded_ && !loading_ && wanted_ == loaded_; }
@@ -27,6 +27,7 @@ class ServicePublisher {
   Jobs& jobs_;
   Reaper& reaper_;
   DnsServer& dns_;
+  bool ipv6_;
   Function<void()> loaded_callback_;
   ServiceRules wanted_;
   ServiceRules loaded_;

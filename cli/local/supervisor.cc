@@ -57,12 +57,12 @@ Status Supervisor::start() {
   const StateFolder& folder = options_.folder;
   WEFT_ASSIGN(const std::string jwks, issuer_.jwks());
   WEFT_TRY(write_file_atomically(folder.issuer() + "/jwks.json", jwks, 0644, folder.scratch()));
+  leave_out_ipv6_that_cannot_be_redirected(reaper_);
+  const bool ipv6 = world_.ipv6 = has_ipv6();
   WEFT_TRY(add_service_route(reaper_));
-  std::vector<IpAddress> dns{dns_addresses().v4};
-  if (has_ipv6()) dns.push_back(dns_addresses().v6);
-  WEFT_ASSIGN(dns_, DnsServer::start(dns));
-  publisher_ =
-      std::make_unique<ServicePublisher>(jobs_, reaper_, *dns_, anchor_.guard([this] { rules_in_force(); }));
+  WEFT_ASSIGN(dns_, DnsServer::start(dns_addresses().list(ipv6)));
+  publisher_ = std::make_unique<ServicePublisher>(jobs_, reaper_, *dns_, ipv6,
+                                                  anchor_.guard([this] { rules_in_force(); }));
   WEFT_ASSIGN(control_,
               ControlServer::start(loop_, folder.socket(),
                                    anchor_.guard([this](const std::string& line, ControlServer::Respond r) {

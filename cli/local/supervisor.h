@@ -72,6 +72,8 @@ class Supervisor final : public PodHandler {
   void gather_status(ControlServer::Respond respond);
   void answer_container(const ControlRequest& request, ControlServer::Respond respond);
   void answer_annotate(const ControlRequest& request, ControlServer::Respond respond);
+  Result<kube::Object> annotate(const ObjectRef& ref, const std::string& name_space,
+                                const std::vector<AnnotationChange>& changes);
   void answer_scale(const ControlRequest& request, ControlServer::Respond respond);
   void answer_delete_pod(const ControlRequest& request, ControlServer::Respond respond);
   void answer_apply(const ControlRequest& request, ControlServer::Respond respond);

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/local/admin_query.h"
+#include "cli/local/annotation_warnings.h"
 #include "cli/local/supervisor.h"
 #include "kube/manifests.h"
 
@@ -31,8 +32,8 @@ json pod_row(const Pod& pod) {
       {"containers", pod.container_names()},  {"spiffe_id", nullptr},
       {"certificate_expires", nullptr}};
   if (pod.has_address()) {
-    row["address"] = pod.addresses().v4.to_string();
-    row["addresses"] = {pod.addresses().v4.to_string(), pod.addresses().v6.to_string()};
+    row["address"] = pod.addresses().front().to_string();
+    for (const IpAddress& address : pod.addresses()) row["addresses"].push_back(address.to_string());
   }
   if (!pod.origin().deployment.empty()) row["deployment"] = pod.origin().deployment;
   if (!pod.ready()) row["waiting_for"] = pod.waiting_for();
@@ -148,9 +149,17 @@ void Supervisor::answer_annotate(const ControlRequest& request, ControlServer::R
   const Result<std::vector<AnnotationChange>> changes = parse_changes(request.changes);
   if (!changes) return respond(control_error(changes.error()));
   schedule_reconcile();
-  if (ref->kind != "Pod") return respond(done(cluster_.annotate(*ref, request.name_space, *changes)));
-  const Result<Pod*> pod = find_pod(request.name_space, ref->name);
-  respond(done(pod ? (*pod)->annotate(*changes) : fail(pod.error())));
+  const Result<kube::Object> changed = annotate(*ref, request.name_space, *changes);
+  if (!changed) return respond(control_error(changed.error()));
+  respond(dump({{"ok", true}, {"warnings", annotation_warnings(*changed)}}));
+}
+
+Result<kube::Object> Supervisor::annotate(const ObjectRef& ref, const std::string& name_space,
+                                          const std::vector<AnnotationChange>& changes) {
+  if (ref.kind != "Pod") return cluster_.annotate(ref, name_space, changes);
+  WEFT_ASSIGN(Pod* const pod, find_pod(name_space, ref.name));
+  WEFT_TRY(pod->annotate(changes));
+  return kube::Object(pod->object());
 }
 
 void Supervisor::answer_scale(const ControlRequest& request, ControlServer::Respond respond) {
@@ -178,13 +187,17 @@ void Supervisor::answer_apply(const ControlRequest& request, ControlServer::Resp
   for (const kube::Object& object : manifests.objects) {
     if (const Status good = check(object); !good) return respond(control_error(good.error()));
   }
-  json applied = json::array();
+  json applied = json::array(), warnings = json::array();
   for (const kube::Object& object : manifests.objects) {
     const Result<std::string> what = apply(object);
     if (!what) return respond(control_error(what.error()));
     applied.push_back(*what);
+    for (std::string& warning : annotation_warnings(object)) warnings.push_back(std::move(warning));
   }
-  respond(dump({{"ok", true}, {"done", std::move(applied)}, {"skipped", manifests.skipped}}));
+  respond(dump({{"ok", true},
+                {"done", std::move(applied)},
+                {"skipped", manifests.skipped},
+                {"warnings", std::move(warnings)}}));
 }
 
 void Supervisor::answer_down(const ControlRequest&, ControlServer::Respond respond) {

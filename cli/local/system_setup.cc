@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/local/node.h"
 
@@ -26,15 +27,21 @@ void set_sysctl(const std::string& name, const char* value) {
   if (fd) (void)!::write(fd.get(), value, std::strlen(value));
 }
 
+void switch_ipv6(bool on) {
+  for (const char* scope : {"all", "default"}) {
+    set_sysctl(str_cat("ipv6/conf/", scope, "/disable_ipv6"), on ? "0" : "1");
+  }
+}
+
 // New namespaces begin with the machine's settings, which differ from one machine to the next.
-void set_common_sysctls() {
+void set_common_sysctls(bool ipv6) {
   for (const char* scope : {"all", "default"}) {
     set_sysctl(str_cat("ipv4/conf/", scope, "/rp_filter"), "0");
     set_sysctl(str_cat("ipv4/conf/", scope, "/forwarding"), "0");
     set_sysctl(str_cat("ipv6/conf/", scope, "/accept_dad"), "0");
     set_sysctl(str_cat("ipv6/conf/", scope, "/accept_ra"), "0");
-    set_sysctl(str_cat("ipv6/conf/", scope, "/disable_ipv6"), "0");
   }
+  switch_ipv6(ipv6);
 }
 
 struct AddressRequest {
@@ -110,18 +117,27 @@ std::string outer_commands(const AddressPair& pod, const std::string& device, bo
 
 }  // namespace
 
-Status set_up_node_network() {
-  set_common_sysctls();
+Status set_up_node_network(bool ipv6) {
+  set_common_sysctls(ipv6);
   WEFT_TRY(bring_loopback_up());
   set_sysctl("ipv4/ip_forward", "1");
   set_sysctl("ipv4/ip_unprivileged_port_start", "0");
   for (const AddressPair& pair : {node_addresses(), dns_addresses()}) {
     WEFT_TRY(add_loopback_address(pair.v4));
-    if (has_ipv6()) WEFT_TRY(add_loopback_address(pair.v6));
+    if (ipv6) WEFT_TRY(add_loopback_address(pair.v6));
   }
   // Last: it switches every interface to router behaviour.
   set_sysctl("ipv6/conf/all/forwarding", "1");
   return {};
+}
+
+void leave_out_ipv6_that_cannot_be_redirected(Reaper& reaper) {
+  if (!has_ipv6()) return;
+  const auto loaded = reaper.run({"ip6tables-restore", "--wait"}, "*nat\nCOMMIT\n");
+  if (loaded) return;
+  log::warning("IPv6 is left out of this mesh: ip6tables does not work here",
+               {{"why", loaded.error().message}});
+  switch_ipv6(false);
 }
 
 Status add_service_route(Reaper& reaper) {
@@ -139,21 +155,22 @@ Status in_network(int namespace_fd, const Function<void()>& work) {
   return {};
 }
 
-Result<UniqueFd> make_pod_network(Reaper& reaper, std::uint32_t index) {
+Result<UniqueFd> make_pod_network(Reaper& reaper, std::uint32_t index, bool ipv6) {
   const UniqueFd own(::open(own_network, O_RDONLY | O_CLOEXEC));
   if (!own || ::unshare(CLONE_NEWNET) != 0) return fail(system_error("new network namespace"));
   UniqueFd pod(::open(own_network, O_RDONLY | O_CLOEXEC));
-  set_common_sysctls();
+  set_common_sysctls(ipv6);
   // As container runtimes do: a port below 1024 is nothing special in a namespace of one's own.
   set_sysctl("ipv4/ip_unprivileged_port_start", "0");
   set_sysctl("ipv4/ping_group_range", "0 2147483647");
   const AddressPair addresses = pod_addresses(index);
   const std::string device = str_cat("pod", index);
-  const bool v6 = has_ipv6();
-  const Result<std::string> inner = reaper.run({"ip", "-batch", "-"}, inner_commands(addresses, device, v6));
+  const Result<std::string> inner =
+      reaper.run({"ip", "-batch", "-"}, inner_commands(addresses, device, ipv6));
   WEFT_CHECK(::setns(own.get(), CLONE_NEWNET) == 0);
   if (!inner) return fail(inner.error());
-  const Result<std::string> outer = reaper.run({"ip", "-batch", "-"}, outer_commands(addresses, device, v6));
+  const Result<std::string> outer =
+      reaper.run({"ip", "-batch", "-"}, outer_commands(addresses, device, ipv6));
   if (!outer) return fail(outer.error());
   return pod;
 }

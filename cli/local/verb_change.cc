@@ -9,9 +9,27 @@
 namespace weft::local {
 namespace {
 
+// Every text in a list of an answer.
+void for_each_line(const nlohmann::json& answer, const char* list, void (*print)(const std::string&)) {
+  const auto lines = answer.find(list);
+  if (lines == answer.end() || !lines->is_array()) return;
+  for (const nlohmann::json& line : *lines) {
+    if (line.is_string()) print(*line.get_ptr<const std::string*>());
+  }
+}
+
+void print_lists(const std::string& text) {
+  const nlohmann::json answer = nlohmann::json::parse(text, nullptr, false);
+  for (const char* list : {"done", "skipped"}) {
+    for_each_line(answer, list, [](const std::string& line) { std::puts(line.c_str()); });
+  }
+  for_each_line(answer, "warnings", [](const std::string& line) { warn(line); });
+}
+
 int finish(const Result<std::string>& answer, const std::string& done) {
   if (!answer) return report(answer.error());
   std::puts(done.c_str());
+  print_lists(*answer);
   return 0;
 }
 
@@ -52,14 +70,7 @@ int apply(const ApplyOptions& options) {
     request.text = file.text;
     const Result<std::string> answer = ask(options.target, std::move(request));
     if (!answer) return report(answer.error());
-    const nlohmann::json object = nlohmann::json::parse(*answer, nullptr, false);
-    for (const char* list : {"done", "skipped"}) {
-      const auto lines = object.find(list);
-      if (lines == object.end() || !lines->is_array()) continue;
-      for (const nlohmann::json& line : *lines) {
-        if (line.is_string()) std::puts(line.get_ptr<const std::string*>()->c_str());
-      }
-    }
+    print_lists(*answer);
   }
   return 0;
 }

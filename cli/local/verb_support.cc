@@ -19,6 +19,10 @@ int report(const Error& error) {
   return 1;
 }
 
+void warn(std::string_view text) {
+  std::fprintf(stderr, "weft: warning: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
 Result<std::string> ask(const Target& target, ControlRequest request) {
   WEFT_TRY(check_mesh_name(target.mesh));
   request.name_space = target.name_space;

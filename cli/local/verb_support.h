@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -12,6 +13,8 @@ namespace weft::local {
 
 // "weft: MESSAGE" on standard error; gives the exit code 1.
 int report(const Error& error);
+// The same for what was done all the same.
+void warn(std::string_view text);
 
 // Asks the mesh that `target` names; fills in the namespace.
 Result<std::string> ask(const Target& target, ControlRequest request);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/local/annotation_warnings.h"
 #include "cli/local/supervisor.h"
 #include "cli/local/verb_support.h"
 #include "kube/manifests.h"
@@ -69,6 +70,7 @@ Result<SupervisorOptions> prepare(const UpOptions& options) {
   WEFT_ASSIGN(prepared.objects, read_objects(options.files));
   for (const kube::Object& object : prepared.objects) {
     WEFT_TRY(check_object(object, prepared.images, prepared.programs));
+    for (const std::string& warning : annotation_warnings(object)) warn(warning);
   }
   return prepared;
 }

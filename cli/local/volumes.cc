@@ -37,7 +37,7 @@ Status Volumes::put(const std::string& folder, const std::string& file, std::str
 }
 
 Status Volumes::make_source(const kube::Pod& pod, const kube::VolumeSource& source, const std::string& path,
-                            const AddressPair& addresses) const {
+                            const std::vector<IpAddress>& addresses) const {
   using Kind = kube::VolumeSource::Kind;
   if (source.kind == Kind::empty_dir && ::chmod(path.c_str(), 0777) != 0) return fail(system_error(path));
   if (source.kind == Kind::downward) {
@@ -65,7 +65,7 @@ Status Volumes::make_source(const kube::Pod& pod, const kube::VolumeSource& sour
   return {};
 }
 
-Status Volumes::make(const kube::Pod& pod, const AddressPair& addresses,
+Status Volumes::make(const kube::Pod& pod, const std::vector<IpAddress>& addresses,
                      const std::string& service_account_uid, WallTime now) const {
   const std::string folder = folder_of(pod);
   std::error_code error;

@@ -29,8 +29,8 @@ class Volumes {
   std::string folder_of(const kube::Pod& pod) const { return folder_.volumes() + "/" + pod.meta.uid; }
 
   // Makes the folders and files. unavailable: a ConfigMap is not there yet, try again later.
-  Status make(const kube::Pod& pod, const AddressPair& addresses, const std::string& service_account_uid,
-              WallTime now) const;
+  Status make(const kube::Pod& pod, const std::vector<IpAddress>& addresses,
+              const std::string& service_account_uid, WallTime now) const;
   // Writes every token anew; gives the time until the next refresh, nothing when the pod has no token.
   Result<std::optional<std::chrono::seconds>> refresh_tokens(const kube::Pod& pod,
                                                              const std::string& service_account_uid,
@@ -39,7 +39,7 @@ class Volumes {
 
  private:
   Status make_source(const kube::Pod& pod, const kube::VolumeSource& source, const std::string& path,
-                     const AddressPair& addresses) const;
+                     const std::vector<IpAddress>& addresses) const;
   Status put(const std::string& folder, const std::string& file, std::string_view content, unsigned mode,
              std::optional<std::uint32_t> owner = std::nullopt) const;
 

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t answer_bytes_max = 10 * 1024;
 constexpr unsigned redirects_max = 10;
 // Of an answer's body, in the message of a failure.
-constexpr std::size_t excerpt_bytes_max = 160;
+constexpr std::size_t excerpt_bytes_max = 320;
 
 // What all have in common: a time-out, and one result.
 class ProbeBase : public ProbeUnderWay {

@@ -21,13 +21,15 @@ class Plan : public testing::Test {
   Plan() { EXPECT_TRUE(images_.add("web=/usr/bin/web --serve")); }
   Result<ContainerSpec> plan(const std::string& container, const std::string& more = "") {
     pod_ = pod_of(R"({"containers":[)" + container + "]" + more + "}");
-    const PlanContext context{images_, programs_, pod_addresses(5), "/v", "/v/.resolv.conf", "/v/.hosts"};
+    const PlanContext context{images_, programs_,         pod_addresses(5).list(ipv6_),
+                              "/v",    "/v/.resolv.conf", "/v/.hosts"};
     return plan_container(pod_, pod_.spec.containers[0], context);
   }
   static bool has(const std::vector<std::string>& list, const std::string& wanted) {
     return std::find(list.begin(), list.end(), wanted) != list.end();
   }
 
+  bool ipv6_ = true;
   ImageMap images_;
   std::vector<Program> programs_{{"weft-sidecar", "/opt/weft/weft-sidecar"}};
   kube::Pod pod_;
@@ -71,6 +73,16 @@ TEST_F(Plan, VariablesSeeEarlierOnesAndThePod) {
     EXPECT_TRUE(has(spec->env, wanted)) << wanted;
   }
   EXPECT_EQ(spec->argv, (std::vector<std::string>{"/usr/bin/web", "--serve", "1", "$(NOPE)", "$(A)"}));
+}
+
+TEST_F(Plan, WithoutIpv6APodHasOneAddress) {
+  ipv6_ = false;
+  const auto spec = plan(R"({"name":"c","image":"web","env":[
+      {"name":"IPS","valueFrom":{"fieldRef":{"fieldPath":"status.podIPs"}}}]})");
+  ASSERT_TRUE(spec);
+  EXPECT_TRUE(has(spec->env, "IPS=198.18.0.5"));
+  EXPECT_EQ(hosts_text(pod_, pod_addresses(5).list(false)),
+            "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n198.18.0.5\tp-1\n");
 }
 
 TEST_F(Plan, OnlyWhatIsMountedIsMounted) {

@@ -41,7 +41,7 @@ class Services : public testing::Test {
   EndpointWorld world(std::vector<bool> ready) {
     EndpointWorld world{services_, slices_, {}};
     for (std::uint32_t i = 0; i < pods_.size(); ++i) {
-      world.pods.push_back({&pods_[i], pod_addresses(i + 2), ready[i]});
+      world.pods.push_back({&pods_[i], pod_addresses(i + 2).list(ipv6_), ready[i]});
     }
     return world;
   }
@@ -52,6 +52,7 @@ class Services : public testing::Test {
   std::map<ObjectKey, kube::Service> services_;
   std::map<ObjectKey, kube::EndpointSlice> slices_;
   std::vector<kube::Pod> pods_;
+  bool ipv6_ = true;
 };
 
 TEST_F(Services, OnlyReadySelectedPodsAreEndpoints) {
@@ -94,15 +95,23 @@ TEST_F(Services, DnsGivesClusterIpsHeadlessPodsAndAliases) {
   const DnsZone zone = make_zone(world({true, false, true}));
   EXPECT_EQ(record(zone, "web").addresses, std::vector{*IpAddress::parse("198.18.128.20")});
   EXPECT_EQ(record(zone, "dual").addresses.size(), 2u);
-  EXPECT_EQ(record(zone, "headless").addresses, (std::vector{pod_addresses(2).v4, pod_addresses(2).v6}));
+  EXPECT_EQ(record(zone, "headless").addresses, pod_addresses(2).list());
   EXPECT_EQ(record(zone, "away").alias, "www.example.com");
   EXPECT_FALSE(zone.names.contains("web.other.svc.cluster.local"));
+}
+
+TEST_F(Services, WithoutIpv6NoNameLeadsThere) {
+  ipv6_ = false;
+  EXPECT_EQ(record(make_zone(world({true, false, true})), "headless").addresses,
+            pod_addresses(2).list(false));
+  EXPECT_EQ(iptables_text(make_service_rules(world({true, true, true})), true).find("DNAT"),
+            std::string::npos);
 }
 
 TEST_F(Services, ATerminatingPodIsNoEndpointThoughItStillRuns) {
   pods_[0].meta.deletion_timestamp = "2026-11-22T08:00:00Z";
   const DnsZone zone = make_zone(world({true, true, true}));
-  EXPECT_EQ(record(zone, "headless").addresses, (std::vector{pod_addresses(3).v4, pod_addresses(3).v6}));
+  EXPECT_EQ(record(zone, "headless").addresses, pod_addresses(3).list());
 }
 
 TEST_F(Services, WithoutASelectorTheSliceSaysWho) {

@@ -69,10 +69,12 @@ def pod(name, image="shell", ns="default", account="default", ports=(), **option
 class Mesh:
     """`with Mesh(objects) as mesh:`; ready when every pod is."""
 
-    def __init__(self, objects, name=None, pods=None, ready=True, images=None):
+    def __init__(self, objects, name=None, ready=True, images=None, before=()):
+        """`before`: a command in front of `weft local up`, for a machine of another kind."""
         self.name = name or f"test-{os.getpid()}-{time.monotonic_ns() % 100000}"
         self.objects = objects
         self.wait = ready
+        self.before = list(before)
         self.images = {**IMAGES, **(images or {})}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-e2e-"))
         self.process = None
@@ -84,7 +86,7 @@ class Mesh:
         return self
 
     def start(self):
-        command = [str(WEFT), "local", "up", "--name", self.name, "-f", str(self.manifest)]
+        command = self.before + [str(WEFT), "local", "up", "--name", self.name, "-f", str(self.manifest)]
         for image, run in self.images.items():
             command += ["--image", f"{image}={run}"]
         self.log_path = self.folder / "up.log"
