@@ -1,14 +1,17 @@
 """Applications for end-to-end tests, chosen by the environment variable APP. They know nothing of a mesh.
 
 APP=big    GET /N answers N bytes; POST answers with the number of bytes received
+APP=heads  HTTP: answers with the head that it was asked with
 APP=echo   TCP: sends back what comes, half-close included
 APP=mysql  TCP: speaks first, then sends back what comes
 APP=mute   accepts and says nothing, and closes at the first byte
 APP=deaf   accepts and says nothing, whatever comes
+APP=crowd  HTTP: answers nobody until CROWD requests are there at once, and then them all
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
 APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Upload,Chat} on plain bytes
 APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
 """
+import asyncio
 import http.server
 import os
 import socket
@@ -41,6 +44,18 @@ class Big(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Heads(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        head = f"{self.requestline}\n{self.headers}".encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(head)))
+        self.end_headers()
+        self.wfile.write(head)
 
     def log_message(self, *_):
         pass
@@ -138,15 +153,38 @@ def serve_health():
     serve_grpc(health)
 
 
+async def serve_crowd():
+    size, waiting, together = int(os.environ["CROWD"]), 0, asyncio.Event()
+
+    async def one(reader, writer):
+        nonlocal waiting
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # a probe
+            return writer.close()
+        waiting += 1
+        if waiting == size:
+            together.set()
+        await together.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(one, "0.0.0.0", PORT, backlog=1024)
+    await server.serve_forever()
+
+
 app = os.environ.get("APP", "echo")
+if app == "crowd":
+    asyncio.run(serve_crowd())
 if app == "health":
     serve_health()
 if app == "grpc":
     serve_echo()
-if app in ("big", "https"):
+if app in ("big", "heads", "https"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024
-    server = http.server.ThreadingHTTPServer(("::", PORT), Big)
+    server = http.server.ThreadingHTTPServer(("::", PORT), Heads if app == "heads" else Big)
     if app == "https":
         server.socket = over_tls(server.socket)
     server.serve_forever()

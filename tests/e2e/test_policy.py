@@ -33,9 +33,15 @@ def test_strict_tells_a_plaintext_caller_what_is_missing(mesh):
     assert status == "HTTP/1.1 403 Forbidden"
     assert headers["x-weft-error"] == "mtls-required"
     address = mesh.pods("strict")[0]["address"]
-    assert mesh.until(lambda: "plaintext caller on a strict port" in mesh.sidecar_log(mesh.pod_of("strict")))
     out = mesh.exec("old", "sh", "-c", f"printf 'not http\\n' | timeout 5 nc -N {address} 8080 | wc -c", ns="legacy").stdout
     assert out.strip() == "0"
+    # Both are logged, with reason and caller.
+    caller = next(p["address"] for p in mesh.status() if p["name"] == "old")
+
+    def logged():
+        lines = [line for line in mesh.sidecar_log(mesh.pod_of("strict")).splitlines() if "plaintext caller on a strict port" in line]
+        return len([line for line in lines if caller in line and "mtls-required" in line]) >= 2
+    assert mesh.until(logged), mesh.sidecar_log(mesh.pod_of("strict"))
 
 
 def test_a_plaintext_caller_in_the_midst_of_its_body_sees_why_it_is_refused(mesh):
@@ -72,9 +78,22 @@ def test_a_refusal_names_the_rule_to_members_of_the_mesh(mesh):
     _, headers = mesh.headers("other", "http://strict/")
     assert headers["x-weft-error"] == "rbac-denied"
     assert headers["x-weft-rule"] == "service default/strict deny #1"
+    assert mesh.until(lambda: any(line.get("reason") == "rbac-denied" and line.get("rule") == "service default/strict deny #1" and
+                                  line["source_identity"] == "spiffe://cluster.local/ns/default/sa/other" and
+                                  line["direction"] == "inbound" for line in mesh.access_log(mesh.pod_of("strict"))))
     assert mesh.code("client", "http://strict/") == "200"
     mesh.annotate("service/strict", "weft.mesh/deny-")
     eventually(mesh, "200", "other", "http://strict/")
+
+
+def test_a_refusal_names_no_rule_to_strangers(mesh):
+    mesh.annotate("service/open", "weft.mesh/deny=from=anonymous")
+    eventually(mesh, "403", "old", "http://open.default/", ns="legacy")
+    _, headers = mesh.headers("old", "http://open.default/", ns="legacy")
+    assert headers["x-weft-error"] == "rbac-denied" and "x-weft-rule" not in headers
+    assert mesh.until(lambda: any(line.get("rule") == "service default/open deny #1" for line in mesh.access_log(mesh.pod_of("open"))))
+    mesh.annotate("service/open", "weft.mesh/deny-")
+    eventually(mesh, "200", "old", "http://open.default/", ns="legacy")
 
 
 def test_a_broken_annotation_keeps_the_last_good_value(mesh):
