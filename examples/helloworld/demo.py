@@ -296,6 +296,8 @@ def main():
     keep = "--keep" in sys.argv[1:]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
+    if pods():
+        sys.exit(f"the mesh \"{MESH}\" of an earlier run is still up; this ends it:\n  {WEFT} local down --name {MESH}")
     demo = Demo()
     failed = 1
     try:
@@ -305,6 +307,9 @@ def main():
         print()
         keep = False
         sys.exit(130)
+    except BaseException:
+        keep = False  # what did not even begin is nothing to keep
+        raise
     finally:
         if not keep:
             demo.stop()

@@ -2,8 +2,8 @@
 #   weft_root               the checkout
 #   weft_install_packages [test|bench]   installs what is missing (Debian 12, as root); quiet and quick when nothing is
 #   weft_build DIR [TARGET…] [-- MESON_OPTION…]   configures once and builds
-# Progress: a line for each step; with a terminal, a spinner while it runs. Output of a step goes to a log that is
-# shown only when the step fails.
+# Progress: a line when a step begins and one when it is over; with a terminal, a spinner and what the step is at
+# meanwhile. Output of a step goes to a log that is shown only when the step fails.
 
 weft_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
@@ -28,14 +28,20 @@ _weft_step() {  # _weft_step TITLE COMMAND…
   log=$(mktemp)
   if [ -t 1 ]; then
     "$@" >"$log" 2>&1 </dev/null &
-    local pid=$! frames='|/-\' frame=0
+    local pid=$! frames='|/-\' frame=0 at columns
+    columns=$(stty size 2>/dev/null | cut -d ' ' -f 2)
+    [ "${columns:-0}" -gt 20 ] || columns=80
     while kill -0 "$pid" 2>/dev/null; do
-      printf '\r%s %s %ds ' "${frames:frame++%4:1}" "$title" $((SECONDS - started))
+      # "[12/345] Compiling …" of ninja, "Setting up …" of apt.
+      at=$(tail -n 1 "$log" | tr -dc '[:print:]')
+      at="${frames:frame++%4:1} ${title:0:60} $((SECONDS - started)) s  $at"
+      printf '\r\033[K%s' "${at:0:$((columns - 1))}"
       sleep 0.2
     done
     wait "$pid" || status=$?
     printf '\r\033[K'
   else
+    printf '%s ...\n' "$title"
     "$@" >"$log" 2>&1 </dev/null || status=$?
   fi
   if [ "$status" -ne 0 ]; then
