@@ -82,11 +82,16 @@ class Mesh:
     def __enter__(self):
         self.manifest = self.folder / "objects.json"
         self.manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": self.objects}))
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def start(self):
-        command = self.before + [str(WEFT), "local", "up", "--name", self.name, "-f", str(self.manifest)]
+        # A test run that is killed takes its meshes along.
+        command = ["setpriv", "--pdeathsig", "TERM", *self.before, str(WEFT), "local", "up", "--name", self.name, "-f", str(self.manifest)]
         for image, run in self.images.items():
             command += ["--image", f"{image}={run}"]
         self.log_path = self.folder / "up.log"
