@@ -82,6 +82,10 @@ class SimNetwork {
   void reset_connections(const IpAddress& address);
   // Both ends counted once, as long as one of them has its stream.
   std::size_t open_connections() const;
+  // What is still to happen: timers that run, bytes under way.
+  std::size_t pending_events() const { return events_.size(); }
+  // The most bytes that ever waited in one stream for room on the network.
+  std::size_t queued_bytes_max() const { return queued_bytes_max_; }
 
  private:
   friend class SimLoop;
@@ -114,6 +118,7 @@ class SimNetwork {
   MonotonicTime now_;
   std::uint64_t sequence_ = 0;
   std::uint16_t last_port_ = 32767;
+  std::size_t queued_bytes_max_ = 0;
   bool closing_ = false;
   std::map<EventKey, Event> events_;
   Redirect redirect_;

@@ -132,6 +132,19 @@ TEST(SimNetworkTest, AHostThatIsDownAnswersNothingAndIsHeardAgainLater) {
   EXPECT_TRUE(world.net.run_until([&] { return world.far.data == "waits"; }));
 }
 
+TEST(SimNetworkTest, WhatWaitedForAHostIsNotOvertakenByWhatFollows) {
+  World world(1);
+  ASSERT_TRUE(world.connect());
+  world.net.set_down(ip("198.18.0.2"), true);
+  world.near.stream->write("first, ");
+  world.net.advance(10ms);
+  world.net.set_down(ip("198.18.0.2"), false);
+  world.near.stream->write("second");
+  world.near.stream->end();
+  EXPECT_TRUE(world.net.run_until([&] { return world.far.over(); }));
+  EXPECT_EQ(world.far.data, "first, second");
+}
+
 TEST(SimNetworkTest, ARedirectedConnectionKnowsWhereItWasGoing) {
   World world(1);
   world.net.set_redirect(

@@ -50,20 +50,22 @@ void SimConnection::travel(SimEnd& to, std::string bytes, bool fin) {
     delay += Duration(network.random_.below(static_cast<std::uint64_t>(most) + 1));
   }
   to.last_arrival = std::max(to.last_arrival, network.now_ + delay);
-  network.schedule(
-      *to.loop, to.last_arrival - network.now_,
-      [self = shared_from_this(), &to, bytes = std::move(bytes), fin] { self->arrive(to, bytes, fin); });
+  to.travelling.push_back({std::move(bytes), fin});
+  network.schedule(*to.loop, to.last_arrival - network.now_,
+                   [self = shared_from_this(), &to] { self->arrive(to); });
 }
 
-void SimConnection::arrive(SimEnd& to, std::string_view bytes, bool fin) {
+// The first of what travels.
+void SimConnection::arrive(SimEnd& to) {
   if (network.is_down(*to.loop) || network.is_down(*other(to).loop)) {
-    // Sent again and again, until the host is back; the order is kept by the time.
+    // Sent again and again, until the host is back.
     to.last_arrival = std::max(to.last_arrival, network.now_ + std::chrono::milliseconds(200));
-    network.schedule(
-        *to.loop, std::chrono::milliseconds(200),
-        [self = shared_from_this(), &to, kept = std::string(bytes), fin] { self->arrive(to, kept, fin); });
+    network.schedule(*to.loop, std::chrono::milliseconds(200),
+                     [self = shared_from_this(), &to] { self->arrive(to); });
     return;
   }
+  const auto [bytes, fin] = std::move(to.travelling.front());
+  to.travelling.pop_front();
   to.in_flight_bytes -= bytes.size();
   if (to.reset_arrived) return;
   if (to.closed) {
@@ -164,6 +166,8 @@ void SimStream::deliver() {
 void SimStream::write(std::string_view bytes) {
   if (failed_ || failure_ || ending_ || bytes.empty()) return;
   outgoing_.append(bytes);
+  std::size_t& most = connection_->network.queued_bytes_max_;
+  most = std::max(most, outgoing_.size());
   if (queued_bytes() > limits::write_high_bytes) above_high_ = true;
   end_.loop->flush_later(*this);
 }

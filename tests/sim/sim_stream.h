@@ -1,8 +1,10 @@
 // Private to tests/sim: a connection of the simulated network and its two ends.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/buffer.h"
 #include "io/stream.h"
@@ -23,7 +25,12 @@ struct SimEnd {
   Buffer arrived;            // and not yet read
   bool fin_arrived = false;  // behind `arrived`
   bool reset_arrived = false;
-  // Of what travels towards this end.
+  // What travels towards this end, in the order in which it was sent and arrives.
+  struct Piece {
+    std::string bytes;
+    bool fin = false;
+  };
+  std::deque<Piece> travelling;
   std::size_t in_flight_bytes = 0;
   MonotonicTime last_arrival{};
   bool cut = false;  // a FIN was sent: whatever follows is lost
@@ -47,7 +54,7 @@ struct SimConnection : std::enable_shared_from_this<SimConnection> {
 
  private:
   void travel(SimEnd& to, std::string bytes, bool fin);
-  void arrive(SimEnd& to, std::string_view bytes, bool fin);
+  void arrive(SimEnd& to);
   void reset_arrive(SimEnd& to);
 };
 
