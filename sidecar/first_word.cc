@@ -5,6 +5,24 @@
 #include "base/limits.h"
 
 namespace weft::sidecar {
+namespace {
+
+constexpr std::size_t http2_frame_head_bytes = 9;
+
+// The head of a SETTINGS frame that is no acknowledgement, as far as it is there (RFC 9113 § 4.1, § 6.5). No
+// protocol whose server speaks first begins like it.
+bool may_be_http2_settings(std::string_view bytes) {
+  constexpr std::string_view rest = std::string_view("\4\0\0\0\0\0", 6);  // type, flags, stream 0
+  constexpr std::size_t length_bytes = 3, setting_bytes = 6;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
+  if (bytes.size() >= 1 && byte(0) != 0) return false;
+  if (bytes.size() >= length_bytes && (byte(1) << 8 | byte(2)) % setting_bytes != 0) return false;
+  if (bytes.size() <= length_bytes) return true;
+  const std::string_view said = bytes.substr(length_bytes, rest.size());
+  return said == rest.substr(0, said.size());
+}
+
+}  // namespace
 
 FirstWord::FirstWord(io::Loop& loop, std::unique_ptr<io::Stream> downstream, std::string already_read,
                      Function<void(Result)> done)
@@ -32,7 +50,9 @@ void FirstWord::connected(std::unique_ptr<io::Stream> upstream) {
 
 void FirstWord::stream_data(std::string_view bytes) {
   result_.from_upstream.append(bytes);
-  server_spoke();
+  if (!may_be_http2_settings(result_.from_upstream)) return server_spoke();
+  // What comes behind them waits in the kernel, however much it is.
+  if (result_.from_upstream.size() >= http2_frame_head_bytes) result_.upstream->pause();
 }
 
 void FirstWord::stream_end() {

@@ -1,5 +1,6 @@
 // Between a client that has said nothing for a while and its server: reads both, the server as soon as it is
-// connected, and tells who spoke first. Whoever did not is untouched. Owned by the connection that asks;
+// connected, and tells who spoke first. Whoever did not is untouched. An HTTP/2 server sends its SETTINGS
+// without waiting for its client (RFC 9113 § 3.4): that is no first word. Owned by the connection that asks;
 // lives on the worker's thread.
 #pragma once
 

@@ -215,6 +215,30 @@ TEST_F(MeshHttp2Test, PlaintextHttp2OnAStrictPortIsToldWhy) {
   EXPECT_EQ(world->telemetry.refused["mtls-required"], 1);
 }
 
+// An HTTP/2 server does not wait with its SETTINGS: that makes it no server that speaks first.
+TEST_F(MeshHttp2Test, AClientThatIsSilentAtFirstOnAnUndeclaredPortIsCarriedAsHttp2) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const Http2Application application(*world, echo_grpc);
+  policy::Service undeclared = service({world->endpoint(app_port)});
+  undeclared.protocol = policy::Protocol::detect;
+  hello->know({undeclared});
+  for (std::size_t round = 1; round <= 2; ++round) {
+    std::unique_ptr<io::Stream> stream;
+    const auto connecting =
+        hello->connect(undeclared.addresses[0], [&](auto connected) { stream = *std::move(connected); });
+    network_.advance(3s);
+    ASSERT_NE(stream, nullptr);
+    Http2ClientSide caller(hello->loop());
+    caller.take(std::move(stream));
+    const SentRequest& sent = caller.send(grpc(), true);
+    ASSERT_TRUE(over(sent));
+    EXPECT_EQ(sent.trailers.get("grpc-status"), "0") << sent.outcome;
+    EXPECT_EQ(hello->telemetry.requests.size(), round) << "it was seen as a request";
+    EXPECT_EQ(world->telemetry.requests.size(), round);
+  }
+}
+
 TEST_F(MeshHttp2Test, AStalledCallBlocksNoOther) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
