@@ -39,6 +39,10 @@ bool offers_mesh_tls(const codec::ClientHello& hello) {
 
 }  // namespace
 
+std::vector<std::string> inbound_protocols() {
+  return {"weft-h2", "weft-http/1.1", "weft-tcp", "http/1.1", "h2"};
+}
+
 InboundConnection::InboundConnection(WorkerContext& context, ConnectionOwner& owner,
                                      std::unique_ptr<io::Stream> downstream,
                                      const Address& original_destination)

@@ -8,7 +8,9 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "io/loop.h"
 #include "policy/inbound.h"
@@ -17,6 +19,10 @@
 #include "tls/tls_stream.h"
 
 namespace weft::sidecar {
+
+// What its TLS takes as ALPN: the mesh's protocols first, behind them what a client without a sidecar may
+// offer.
+std::vector<std::string> inbound_protocols();
 
 class InboundConnection final : public Connection {
  public:

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "http/dial.h"
 #include "sidecar/admin_views.h"
+#include "sidecar/inbound.h"
 #include "sidecar/worker_telemetry.h"
 
 namespace weft::sidecar {
@@ -172,9 +173,7 @@ void Sidecar::publish_credentials() {
   const kube::WorkloadCredentials& held = identity_->credentials();
   if (!held.svid) return;
   auto client = tls::Context::client(held.svid, held.bundle);
-  // Mesh protocols first; what a client without a sidecar may offer after them.
-  auto server =
-      tls::Context::server(held.svid, held.bundle, {{"weft-http/1.1", "weft-tcp", "http/1.1", "h2"}, true});
+  auto server = tls::Context::server(held.svid, held.bundle, {inbound_protocols(), true});
   if (!client || !server) {
     return log::error("a certificate cannot be used",
                       {{"error", client ? server.error().message : client.error().message}});
