@@ -212,6 +212,7 @@ void Exchange::timed_out() {
 
 void Exchange::refuse(const LocalReply& reply) {
   drop_upstream();
+  end_try_record(reply.reason);
   state_ = State::finished;
   if (timeout_) timeout_->stop();
   if (back_off_) back_off_->stop();
