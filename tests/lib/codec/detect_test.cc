@@ -39,45 +39,70 @@ std::string records(const std::string& message, std::size_t bytes_each) {
   return out;
 }
 
+struct Verdict {
+  std::string_view bytes;
+  Kind expected;
+};
+const Verdict verdicts[] = {
+    {"", Kind::need_more},
+    {"G", Kind::need_more},
+    {"GET /x", Kind::need_more},
+    {"GET /x HTTP/1.1\r", Kind::need_more},
+    {"GET /x HTTP/1.1\r\n", Kind::http1},
+    {"\r\nGET /x HTTP/1.0\r\n", Kind::http1},
+    {"GET /x HTTP/1.1\n", Kind::http1},
+    {"GET /x HTTP/9.9\r\n", Kind::http1},
+    {"GET hTTps://x HTTP/1.1\r\n", Kind::http1},
+    {"OPTIONS * HTTP/1.1\r\n", Kind::http1},
+    {"CONNECT h:1 HTTP/1.1\r\n", Kind::http1},
+    {"M-SEARCH * HTTP/1.1\r\n", Kind::http1},
+    {"GET / HTTP/1.1 \r\n", Kind::opaque},
+    {"GET /\r\n", Kind::opaque},
+    {"GET key\r\n", Kind::opaque},
+    {"GET /x \1", Kind::opaque},
+    {"get /x HTTP/1.1\r\n", Kind::opaque},
+    {"CONNECT {\"verbose\":false}\r\n", Kind::opaque},
+    {"DESCRIBE rtsp://x RTSP/1.0\r\n", Kind::opaque},
+    {"INVITE sip:a@b SIP/2.0\r\n", Kind::opaque},
+    {"EHLO mail\r\n", Kind::opaque},
+    {"*1\r\n$4\r\nPING\r\n", Kind::opaque},
+    {"SSH-2.0-x\r\n", Kind::opaque},
+    {"\0\0\0\10\4\xd2\x16\x2f"sv, Kind::opaque},
+    {"AMETHODTHATISLONGERTHANANYBODYUSES", Kind::opaque},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Kind::http2},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"sv, Kind::http2},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", Kind::need_more},
+    {"PRI * HTTP/2.0\r\n\r\nSX", Kind::http1},
+    {"\x16", Kind::need_more},
+    {"\x16\x02", Kind::opaque},
+    {"\x16\3\1", Kind::need_more},
+};
+
 TEST(Detect, TellsProtocolsApart) {
-  struct {
-    std::string_view bytes;
-    Kind expected;
-  } const rows[] = {
-      {"", Kind::need_more},
-      {"G", Kind::need_more},
-      {"GET /x", Kind::need_more},
-      {"GET /x HTTP/1.1\r", Kind::need_more},
-      {"GET /x HTTP/1.1\r\n", Kind::http1},
-      {"\r\nGET /x HTTP/1.0\r\n", Kind::http1},
-      {"GET /x HTTP/1.1\n", Kind::http1},
-      {"GET /x HTTP/9.9\r\n", Kind::http1},
-      {"GET hTTps://x HTTP/1.1\r\n", Kind::http1},
-      {"OPTIONS * HTTP/1.1\r\n", Kind::http1},
-      {"CONNECT h:1 HTTP/1.1\r\n", Kind::http1},
-      {"M-SEARCH * HTTP/1.1\r\n", Kind::http1},
-      {"GET / HTTP/1.1 \r\n", Kind::opaque},
-      {"GET /\r\n", Kind::opaque},
-      {"GET key\r\n", Kind::opaque},
-      {"GET /x \1", Kind::opaque},
-      {"get /x HTTP/1.1\r\n", Kind::opaque},
-      {"CONNECT {\"verbose\":false}\r\n", Kind::opaque},
-      {"DESCRIBE rtsp://x RTSP/1.0\r\n", Kind::opaque},
-      {"INVITE sip:a@b SIP/2.0\r\n", Kind::opaque},
-      {"EHLO mail\r\n", Kind::opaque},
-      {"*1\r\n$4\r\nPING\r\n", Kind::opaque},
-      {"SSH-2.0-x\r\n", Kind::opaque},
-      {"\0\0\0\10\4\xd2\x16\x2f"sv, Kind::opaque},
-      {"AMETHODTHATISLONGERTHANANYBODYUSES", Kind::opaque},
-      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Kind::http2},
-      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"sv, Kind::http2},
-      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", Kind::need_more},
-      {"PRI * HTTP/2.0\r\n\r\nSX", Kind::http1},
-      {"\x16", Kind::need_more},
-      {"\x16\x02", Kind::opaque},
-      {"\x16\3\1", Kind::need_more},
-  };
-  for (const auto& row : rows) EXPECT_EQ(detect(row.bytes).kind, row.expected) << printable(row.bytes);
+  for (const Verdict& row : verdicts) EXPECT_EQ(detect(row.bytes).kind, row.expected) << printable(row.bytes);
+}
+
+// However the bytes come, whole, one by one or cut anywhere, each look sees a beginning of them: none may say
+// anything else than the whole does, but that it needs more.
+void expect_same_however_cut(std::string_view bytes) {
+  const Kind whole = detect(bytes).kind;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const Kind so_far = detect(bytes.substr(0, size)).kind;
+    if (so_far == Kind::need_more) continue;
+    ASSERT_EQ(so_far, whole) << size << " of " << printable(bytes);
+  }
+}
+
+TEST(Detect, SaysTheSameHoweverTheBytesAreCut) {
+  for (const Verdict& row : verdicts) expect_same_however_cut(row.bytes);
+  // With what follows in the same read.
+  for (const Verdict& row : verdicts) {
+    if (row.expected != Kind::need_more)
+      expect_same_however_cut(str_cat(row.bytes, "GET / HTTP/1.1\r\n\x16\3\1"));
+  }
+  const std::string hello = message(server_name("a") + alpn({"weft-h2"}));
+  for (const std::size_t each : {1u, 7u, 100u, 1000u}) expect_same_however_cut(records(hello, each) + "more");
+  expect_same_however_cut(records(message(server_name("a b")), 5));
 }
 
 TEST(Detect, NeverAsksForMoreThanTheLimit) {
