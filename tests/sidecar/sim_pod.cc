@@ -1,5 +1,7 @@
 #include "tests/sidecar/sim_pod.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "base/text.h"
@@ -17,8 +19,7 @@ std::shared_ptr<const sidecar::Credentials> credentials(const TestRoot& root, co
   const auto svid = root.sign(leaf);
   return std::make_shared<const sidecar::Credentials>(sidecar::Credentials{
       tls::Context::client(svid, root.bundle()).value(),
-      tls::Context::server(svid, root.bundle(), {{"weft-http/1.1", "weft-tcp", "http/1.1", "h2"}, true})
-          .value()});
+      tls::Context::server(svid, root.bundle(), {sidecar::inbound_protocols(), true}).value()});
 }
 
 sidecar::Settings settings_of(const IpAddress& ip) {
@@ -39,10 +40,17 @@ SimPod::SimPod(sim::SimNetwork& network, policy::EndpointRegistry& endpoints, co
       settings_(settings_of(ip_)),
       endpoints_(endpoints),
       config_(std::make_shared<sidecar::Config>()),
-      context_{loop_,     random_,
-               settings_, endpoints,
-               telemetry, [this](const Address& address) { asked.push_back(address); },
-               config_,   credentials(root, identity_, root.now() + day)} {
+      context_{loop_,
+               random_,
+               settings_,
+               endpoints,
+               telemetry,
+               [this](const Address& address) {
+                 asked.push_back(address);
+                 if (on_ask) on_ask(address);
+               },
+               config_,
+               credentials(root, identity_, root.now() + day)} {
   loop_.set_wall(root.now());
   upstreams_ = std::make_unique<sidecar::Upstreams>(context_);
   context_.upstreams = upstreams_.get();
@@ -54,7 +62,7 @@ SimPod::SimPod(sim::SimNetwork& network, policy::EndpointRegistry& endpoints, co
                                        const Address original = stream->original_destination().value();
                                        auto connection = make(context_, owner, std::move(stream), original);
                                        sidecar::Connection* const key = connection.get();
-                                       connections_.emplace(key, std::move(connection));
+                                       connections_.push_back(std::move(connection));
                                        // As if a configuration arrived in the very turn of the accept.
                                        key->config_changed();
                                      })
@@ -90,12 +98,12 @@ void SimPod::publish(std::shared_ptr<const sidecar::Config> config) {
 std::vector<sidecar::Connection*> SimPod::open_connections() const {
   std::vector<sidecar::Connection*> open;
   open.reserve(connections_.size());
-  for (const auto& [key, connection] : connections_) open.push_back(key);
+  for (const auto& connection : connections_) open.push_back(connection.get());
   return open;
 }
 
 std::set<std::string> SimPod::used_addresses() {
-  for (const auto& [key, connection] : connections_) connection->note_use();
+  for (const auto& connection : connections_) connection->note_use();
   std::set<std::string> used;
   for (const Address& address : std::exchange(context_.used_addresses, {})) used.insert(address.to_string());
   return used;
@@ -183,9 +191,11 @@ std::unique_ptr<http::Fetch> SimPod::fetch(const Address& to, http::FetchRequest
 }
 
 void SimPod::connection_over(sidecar::Connection& connection) {
-  auto node = connections_.extract(&connection);
-  ASSERT_FALSE(node.empty()) << "a connection ended twice";
-  loop_.delete_later(std::move(node.mapped()));
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [&](const auto& open) { return open.get() == &connection; });
+  ASSERT_NE(found, connections_.end()) << "a connection ended twice";
+  loop_.delete_later(std::move(*found));
+  connections_.erase(found);
 }
 
 void redirect_like_iptables(sim::SimNetwork& network) {

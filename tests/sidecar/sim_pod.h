@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "http/simple_client.h"
@@ -69,6 +70,8 @@ class SimPod final : sidecar::ConnectionOwner {
   // The application: an HTTP server at the pod's address.
   void serve(std::uint16_t port, http::SimpleServer::Handle handle);
   void stop_serving(std::uint16_t port) { servers_.erase(port); }
+  // The pod is gone for all who would connect to it.
+  void stop_inbound() { listeners_.pop_back(); }
   // The application calls out, through its sidecar.
   std::unique_ptr<http::Fetch> fetch(const Address& to, http::FetchRequest request, http::FetchDone done);
   std::unique_ptr<io::Connecting> connect(const Address& to,
@@ -86,7 +89,8 @@ class SimPod final : sidecar::ConnectionOwner {
   void drain();  // as the worker does when the pod is told to go
 
   RecordingTelemetry telemetry;
-  std::vector<Address> asked;  // owners that the sidecar wanted to know
+  std::vector<Address> asked;             // owners that the sidecar wanted to know
+  Function<void(const Address&)> on_ask;  // hears of each as well
 
  private:
   void connection_over(sidecar::Connection& connection) override;
@@ -102,7 +106,7 @@ class SimPod final : sidecar::ConnectionOwner {
   std::shared_ptr<sidecar::Config> config_;
   sidecar::WorkerContext context_;
   std::unique_ptr<sidecar::Upstreams> upstreams_;
-  std::map<sidecar::Connection*, std::unique_ptr<sidecar::Connection>> connections_;
+  std::vector<std::unique_ptr<sidecar::Connection>> connections_;  // in the order of their coming
   std::map<std::uint16_t, std::unique_ptr<http::SimpleServer>> servers_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;
 };
