@@ -90,6 +90,9 @@ def inspect(world, target):
     if "tcp" in target.can:
         said = client.run("/usr/bin/python3", __file__, "--echo", target.address("tcp"))
         seen["echo"] = said.strip() == "True"
+    if "grpc" in target.can and "grpc_stream" in world.programs:
+        said = client.run(*world.programs["grpc_stream"], target.address("stream"), "0.3")
+        seen["grpc"] = json.loads(said.splitlines()[-1])  # it compares what comes back itself
     url = f"http://{target.address('http')}/bytes/3000000"
     curl = client.command("curl", "-sS", "-m", "20", "-H", f"x-marker: {MARKER.decode()}", url)
     body = subprocess.run(curl, capture_output=True).stdout

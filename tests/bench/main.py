@@ -10,11 +10,13 @@ import sys
 import time
 
 import figures
+import ratios
 import report
 import report_text
 from isolate import isolated
 from peers import UNAVAILABLE
 from prepare import ENVOY, FORTIO, Preparation
+from publish import publish
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FULL_ROUNDS, QUICK_ROUNDS = 5, 2
@@ -49,7 +51,11 @@ def versions(programs):
         "fortio": ("version",),
         "weft-sidecar": ("--version",),
     }
-    out = {name: said(programs[name], *words) for name, words in commands.items() if name in programs}
+    out = {
+        name: said(programs[name], *words).removeprefix(programs[name]).strip()
+        for name, words in commands.items()
+        if name in programs
+    }
     return {
         **out,
         "wrk": said("wrk", "-v"),
@@ -101,7 +107,7 @@ def compare(old, new):
     """Prints what moved between two reports; 1 if a CPU ratio did."""
     before, after = (json.loads(pathlib.Path(path).read_text()) for path in (old, new))
     found = figures.moved(before["ratios"], after["ratios"])
-    cpu = [entry for entry in found if "cpu" in entry[0]]
+    cpu = [entry for entry in found if entry[0] in ratios.of_cpu()]
     for name, was, now in found:
         uncertain = (
             " (its rounds lay far apart, so this may be noise)"
@@ -124,6 +130,11 @@ def parse(words):
         metavar="OLD",
         help="measure nothing: compare the report in --out with this older report.json",
     )
+    parser.add_argument(
+        "--publish",
+        metavar="OLD",
+        help="measure nothing: write the report in --out into docs/, beside the ratios of this older report.json",
+    )
     parser.add_argument("--rounds", type=int, help="another number of rounds")
     parser.add_argument(
         "--targets", type=lambda text: text.split(","), default=[], help="only these, as weft,envoy,none"
@@ -134,7 +145,11 @@ def parse(words):
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help=argparse.SUPPRESS)
     parser.add_argument("--prepared", action="append", default=[], help=argparse.SUPPRESS)
     arguments = parser.parse_args(words)
-    arguments.given = [word for word in words if not word.startswith(("--build", "--prepared"))]
+    # What of the command a reader may repeat: not where things lie on this machine.
+    shown = argparse.ArgumentParser(add_help=False)
+    for option in ("--build", "--prepared", "--out"):
+        shown.add_argument(option, action="append")
+    arguments.given = shown.parse_known_args(words)[1]
     arguments.out = (arguments.out or arguments.build / "bench-report").resolve()
     return arguments
 
@@ -143,6 +158,8 @@ def main(words):
     arguments = parse(words)
     if arguments.compare:
         return compare(arguments.compare, arguments.out / "report.json")
+    if arguments.publish:
+        return publish(arguments.out, arguments.publish)
     setting = machine()  # before anything of ours loads it
     arguments.out.mkdir(parents=True, exist_ok=True)
     preparation = Preparation(arguments.build).everything()

@@ -9,6 +9,8 @@ import sys
 import matplotlib
 
 matplotlib.use("Agg")
+# Text as text and no random names: small files that change only where a figure did.
+matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "weft"})
 import matplotlib.pyplot as plt  # noqa: E402  (after the choice of what draws)
 from matplotlib.patches import Patch  # noqa: E402
 
@@ -129,7 +131,7 @@ def main(out):
         if picture is None:
             continue
         for kind in ("svg", "png"):
-            picture.savefig(out / f"{name}.{kind}", dpi=150)
+            picture.savefig(out / f"{name}.{kind}", dpi=150, metadata={"Date": None} if kind == "svg" else None)
         plt.close(picture)
 
 

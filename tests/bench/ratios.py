@@ -5,6 +5,11 @@ from figures import Ratio, cheapest
 OTHERS = ("envoy", "envoy-h2", "haproxy", "haproxy-h2", "nginx")
 
 
+def of_cpu():
+    """The names of the ratios that are about CPU time, which are to repeat."""
+    return {ratio.name for ratio in wanted([]) if ratio.is_cpu}
+
+
 def wanted(cells):
     best = cheapest(cells, "http1_32", "cpu_us", OTHERS)
     return (

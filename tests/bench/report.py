@@ -67,6 +67,7 @@ def analyse(raw, about):
         "workloads": raw["workloads"],
         "table": figures.table(cells),
         "once": raw["once"],
+        "profiles": raw["profiles"],
         "idle_connections": raw["idle_connections"],
         "descriptors": raw["descriptors"],
     }

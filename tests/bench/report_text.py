@@ -103,6 +103,19 @@ def once_lines(report):
     )
 
 
+def profile_lines(report):
+    """Of every load: which libraries, and the functions that take most."""
+    lines = []
+    for workload, found in report["profiles"].items():
+        if "reason" in found:
+            lines += ["", f"{workload}: {found['reason']}"]
+            continue
+        parts = ", ".join(f"{part} {100 * share:.0f} %" for part, share in found["parts"].items())
+        rows = [[f"{100 * share:.1f} %", part, f"`{function}`"] for share, part, function in found["functions"]]
+        lines += ["", f"{workload}: {parts}.", "", *markdown_table(["share", "of", "function"], rows)]
+    return lines[1:] or ["None: weft was not measured."]
+
+
 def steadiness_lines(report):
     if report["rounds"] < 2:
         return ["One round says nothing about how steady the ratios are."]
@@ -178,6 +191,7 @@ def markdown(report):
     sections = {
         "Ratios": [*ratio_lines(report), "", *steadiness_lines(report)],
         "Start, rest and size": start_lines(report),
+        "Where weft's CPU time goes": profile_lines(report),
         "Workloads": [],
         "What is missing": listed(f"{name}: {reason}" for name, reason in report["missing"].items()),
         "What failed": failed_lines(report),

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 
+import hot_spots
 import once
 from peers import PEERS, Floor, Nothing
 from weft_pair import Weft
@@ -45,6 +46,7 @@ class Rounds:
         self.started = time.monotonic()
         self.cells = []
         self.once = {}
+        self.profiles = {}
 
     def run(self):
         self.world.calibrate()
@@ -67,6 +69,9 @@ class Rounds:
         for target in self.world.running.values():
             if target.name != "none":
                 self.once[target.name] = once.figures(self.world, target)
+        self.write()
+        if "weft" in self.world.running:
+            self.profiles = hot_spots.profiles(self.world, self.world.running["weft"])
         self.write()
 
     def revive(self, target):
@@ -117,6 +122,7 @@ class Rounds:
             "cells": self.cells,
             "starts": self.world.starts,
             "once": self.once,
+            "profiles": self.profiles,
             "missing": self.world.missing,
             "maxima": self.world.maxima,
             "idle_connections": self.world.idle_connections,

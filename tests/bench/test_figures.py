@@ -8,9 +8,11 @@ import pytest
 
 import figures
 import generators
+import hot_spots
 import main
 import measure
 import once
+import publish
 import ratios
 import report
 import report_text
@@ -163,6 +165,25 @@ def test_the_kernels_tables_are_read():
     }
 
 
+PERF_REPORT = """
+    30.00%  weft-sidecar  [.] weft::codec::Http1Parser::feed(std::basic_string_view<char, std::char_traits<char> >)
+    25.50%  [kernel.kallsyms]  [k] tcp_sendmsg                   -      -
+    20.25%  libcrypto.so  [.] 0x00000000001a2b3c
+     0.25%  libc.so.6     [.] malloc
+"""
+
+
+def test_a_profile_is_read_with_the_kernel_as_one_part():
+    found = hot_spots.parse_perf_report(PERF_REPORT)
+    assert found["parts"] == {"weft-sidecar": 0.3, "kernel": 0.255, "libcrypto.so": 0.2025}
+    assert found["functions"][:2] == [
+        [0.3, "weft-sidecar", "codec::Http1Parser::feed"],
+        [0.255, "kernel", "tcp_sendmsg"],
+    ]
+    with pytest.raises(RuntimeError):
+        hot_spots.parse_perf_report("Error: no samples")
+
+
 def raw():
     cells = []
     for number in range(3):
@@ -200,6 +221,7 @@ def raw():
         "missing": {"haproxy": "not installed"},
         "workloads": workloads,
         "maxima": {"envoy": 5000.0},
+        "profiles": {},
         "idle_connections": 8000,
         "descriptors": 20000,
     }
@@ -258,3 +280,23 @@ def test_the_text_drops_nothing_that_failed_or_is_missing():
         "| weft | 30.0 ±0 % |",
     ):
         assert part in text, f"{part} is not in\n{text}"
+
+
+def test_the_text_names_where_the_time_goes():
+    profiles = {"http1_32": hot_spots.parse_perf_report(PERF_REPORT), "bulk_1": {"reason": "perf is not there"}}
+    text = report_text.markdown(report.analyse({**raw(), "profiles": profiles}, ABOUT))
+    assert "weft-sidecar 30 %" in text and "`codec::Http1Parser::feed`" in text and "perf is not there" in text
+
+
+def test_every_figure_of_the_page_is_made_from_the_committed_report():
+    page = publish.PAGE.read_text()
+    assert publish.filled(page, *publish.committed()) == page, "write it anew: tests/bench/run --publish OLD"
+    assert len(publish.BLOCK.findall(page)) == 7
+
+
+def test_a_block_of_the_page_is_replaced_and_nothing_else():
+    report_ = report.analyse(raw(), ABOUT)
+    page = "before\n<!-- made: repeat -->\nold\n<!-- end -->\nafter\n"
+    made = publish.filled(page, report_, {"ratios": {"rest_mib": 4.0}})
+    assert made.startswith("before\n<!-- made: repeat -->\n| ratio |") and made.endswith("<!-- end -->\nafter\n")
+    assert "| `rest_mib` | 4.00 | 8.00 | +100 % |" in made and "old" not in made

@@ -71,6 +71,12 @@ def test_bytes_arrive_as_they_were_sent(proxy, inspected):
     assert proxy["body"] == inspected["seen"]["none"]["body"]
 
 
+def test_grpc_messages_come_back_as_they_were_sent(proxy):
+    if "grpc" not in proxy:
+        pytest.skip("not asked for gRPC")
+    assert proxy["grpc"]["requests"] > 0 and proxy["grpc"]["failed"] == 0
+
+
 def test_the_wire_between_the_proxies_is_encrypted(proxy):
     """A capture on a busy machine may lose packets, so half of the body is enough."""
     assert proxy["bytes_on_wire"] > 1_500_000, "the body did not come over the captured wire"
