@@ -3,12 +3,12 @@
 APP=big    GET /N answers N bytes; POST answers with the number of bytes received
 APP=heads  HTTP: answers with the head that it was asked with
 APP=echo   TCP: sends back what comes, half-close included
-APP=mysql  TCP: speaks first, then sends back what comes
+APP=mysql  TCP: speaks first, then sends back what comes; PORTS="1 2 3": on all of them, as the others of TCP
 APP=mute   accepts and says nothing, and closes at the first byte
 APP=deaf   accepts and says nothing, whatever comes
 APP=crowd  HTTP: answers nobody until CROWD requests are there at once, and then them all
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
-APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Upload,Chat} on plain bytes
+APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Numbered,Upload,Chat} on plain bytes
 APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
 """
 import asyncio
@@ -19,6 +19,7 @@ import socketserver
 import ssl
 import subprocess
 import tempfile
+import threading
 
 PORT = int(os.environ.get("PORT", "8080"))
 CHUNK = b"x" * 65536
@@ -115,7 +116,7 @@ def serve_grpc(handlers):
 
 
 def serve_echo():
-    """Unary: the message; Download: N messages of M bytes for b"N M"; Upload: how many bytes came; Chat: each in turn."""
+    """Unary: the message; Download: N messages of M bytes for b"N M" (Numbered: each begins with its number); Upload: how many bytes came; Chat: each in turn."""
     import grpc
     pod = socket.gethostname()
 
@@ -130,7 +131,13 @@ def serve_echo():
         for _ in range(count):
             yield b"x" * size
 
+    def numbered(request, _):
+        count, size = map(int, request.split())
+        for i in range(count):
+            yield i.to_bytes(8, "big") + bytes(size - 8)
+
     serve_grpc(grpc.method_handlers_generic_handler("test.Echo", {
+        "Numbered": grpc.unary_stream_rpc_method_handler(numbered),
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
         "Download": grpc.unary_stream_rpc_method_handler(download),
         "Upload": grpc.stream_unary_rpc_method_handler(lambda messages, _: str(sum(map(len, messages))).encode()),
@@ -188,4 +195,8 @@ if app in ("big", "heads", "https"):
     if app == "https":
         server.socket = over_tls(server.socket)
     server.serve_forever()
-Server(("::", PORT), {"echo": Echo, "mysql": Mysql, "mute": Mute, "deaf": Deaf}[app]).serve_forever()
+handler = {"echo": Echo, "mysql": Mysql, "mute": Mute, "deaf": Deaf}[app]
+servers = [Server(("::", int(port)), handler) for port in os.environ.get("PORTS", str(PORT)).split()]
+for further in servers[1:]:
+    threading.Thread(target=further.serve_forever, daemon=True).start()
+servers[0].serve_forever()
