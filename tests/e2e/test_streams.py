@@ -1,0 +1,99 @@
+"""Long streams whose reader or writer is slow: over HTTP/1, HTTP/2 and gRPC memory stays flat and the order is kept."""
+import json
+import subprocess
+
+import pytest
+
+from mesh import WEFT, Mesh, deployment, namespace, pod, service, service_account
+from test_traffic import resident
+
+GRPC_READER = '''
+import json, sys, time
+import grpc
+channel = grpc.insecure_channel("grpc:80", options=[("grpc.max_receive_message_length", -1)])
+count, size = 4000, 50_000
+numbers = channel.unary_stream("/test.Echo/Numbered")(b"%d %d" % (count, size), timeout=300)
+first = next(numbers)
+print("stuck", flush=True)
+sys.stdin.readline()
+got = [int.from_bytes(first[:8], "big")] + [int.from_bytes(message[:8], "big") for message in numbers]
+print(json.dumps({"in_order": got == list(range(count)), "status": numbers.code().name}))
+'''
+
+GRPC_CHAT = '''
+import json, queue, sys, time
+import grpc
+channel = grpc.insecure_channel("grpc:80")
+words = queue.Queue()
+answers = channel.stream_stream("/test.Echo/Chat")(iter(words.get, None), timeout=300)
+turns = []
+for i in range(12):
+    words.put(str(i).encode())
+    turns.append(next(answers).decode())
+    time.sleep(1)
+words.put(None)
+print(json.dumps({"turns": turns, "rest": len(list(answers))}))
+'''
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    objects = [namespace("default", mtls="strict"), service_account("client"), pod("client", account="client"),
+               service_account("grpc"), deployment("grpc", "python", env={"APP": "grpc"}), service("grpc", port_name="grpc"),
+               service_account("big"), deployment("big", "python", env={"APP": "big"}), service("big")]
+    with Mesh(objects) as up:
+        yield up
+
+
+def small(mesh, *names):
+    sizes = {name: resident(mesh, name)[0] for name in names}
+    print(f"sidecars, KiB resident: {sizes}")
+    assert max(sizes.values()) < 20 * 1024, sizes
+
+
+def start(mesh, *command):
+    return subprocess.Popen([str(WEFT), "local", "exec", "--name", mesh.name, "client", "--", *command],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_grpc_stream_whose_reader_sleeps_is_held_back_at_its_source(mesh):
+    """200 MB of messages, of which the client takes one and then none for a while."""
+    reader = start(mesh, "/usr/bin/python3", "-c", GRPC_READER)
+    assert reader.stdout.readline() == "stuck\n"
+    # What can be buffered on the way is, until nothing moves any more.
+    sizes = []
+    assert mesh.until(lambda: sizes.append(resident(mesh, "client")[0]) or len(sizes) > 3 and sizes[-1] == sizes[-3], 20, step=0.3)
+    small(mesh, "client", mesh.pod_of("grpc"))
+    out, _ = reader.communicate("\n", timeout=300)
+    assert json.loads(out) == {"in_order": True, "status": "OK"}
+    small(mesh, "client", mesh.pod_of("grpc"))
+
+
+def test_a_chat_of_many_seconds_goes_on_while_certificates_are_renewed(mesh):
+    """A word a second; certificates of both sides renewed in the midst of it end nothing."""
+    talk = start(mesh, "/usr/bin/python3", "-c", GRPC_CHAT)
+    for name in ("client", mesh.pod_of("grpc")):
+        mesh.exec(name, "weft-sidecar", "renew", container="weft-sidecar")
+    out, _ = talk.communicate(timeout=120)
+    assert json.loads(out) == {"turns": [str(i) for i in range(12)], "rest": 0}
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_a_download_that_is_read_slowly_costs_no_memory(mesh, version):
+    """At 2 MB/s for some seconds, out of a body of 10 GB that the server would send at once."""
+    reader = start(mesh, "curl", "-s", "-m", "6", version, "--limit-rate", "2M", "-o", "/dev/null", "-w", "%{size_download}", "http://big/10000000000")
+    assert mesh.until(lambda: resident(mesh, mesh.pod_of("big"))[0] > 0, 5)
+    peaks = []
+    while reader.poll() is None:
+        peaks.append(max(resident(mesh, name)[0] for name in ("client", mesh.pod_of("big"))))
+    print(f"{version}: peak {max(peaks)} KiB")
+    assert int(reader.stdout.read()) > 1_000_000
+    assert max(peaks) < 20 * 1024
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_an_upload_that_is_written_slowly_arrives_whole(mesh, version):
+    command = (f"for i in $(seq 50); do head -c 20000 /dev/zero; sleep 0.05; done | "
+               f"curl -s -m 60 {version} -T - -X POST -H 'Content-Length: 1000000' -H 'Transfer-Encoding:' http://big/")
+    assert mesh.exec("client", "sh", "-c", command).stdout == "1000000"
+    small(mesh, "client", mesh.pod_of("big"))
