@@ -93,7 +93,7 @@ def before_lines(report):
 
 
 def repeat_lines(report, repeat):
-    """The same ratios of two runs of the same code."""
+    """The same ratios of two runs, and which of those about CPU time did not repeat."""
     rows = []
     for name, now in report["ratios"].items():
         was = repeat["ratios"].get(name)
@@ -102,9 +102,9 @@ def repeat_lines(report, repeat):
         rows.append([f"`{name}`", f"{was:,.2f}", f"{now:,.2f}", f"{100 * (now / was - 1):+.0f} %"])
     moved = [name for name, *_ in figures.moved(repeat["ratios"], report["ratios"]) if name in ratios.of_cpu()]
     names = ", ".join(f"`{name}`" for name in moved) or "none"
-    table = report_text.markdown_table(["ratio", "first run", "second run", "moved by"], rows)
+    table = report_text.markdown_table(["ratio", "the other run", "this report", "differs by"], rows)
     limit = f"{100 * figures.UNSTEADY:.0f} %"
-    return [*table, "", f"CPU ratios that moved by more than {limit}: {names}.", "", *report_text.steadiness_lines(report)]
+    return [*table, "", f"CPU ratios that differ by more than {limit}: {names}.", "", *report_text.steadiness_lines(report)]
 
 
 def about_lines(report):
@@ -139,7 +139,7 @@ def publish(out, older):
     before = json.loads(pathlib.Path(older).read_text())
     report = json.loads((out / "report.json").read_text())
     (FOLDER / "report.json").write_text(json.dumps(report, separators=(",", ":")) + "\n")
-    repeat = {name: before[name] for name in ("about", "ratios", "unsteady")}
+    repeat = {"when": before["about"]["when"], **{name: before[name] for name in ("ratios", "unsteady")}}
     (FOLDER / "repeat.json").write_text(json.dumps(repeat, indent=1) + "\n")
     shutil.copy(out / "report.md", FOLDER / "report.md")
     for plot in out.glob("*.svg"):
