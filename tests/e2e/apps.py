@@ -6,7 +6,7 @@ APP=echo   TCP: sends back what comes, half-close included
 APP=mysql  TCP: speaks first, then sends back what comes; PORTS="1 2 3": on all of them, as the others of TCP
 APP=mute   accepts and says nothing, and closes at the first byte
 APP=deaf   accepts and says nothing, whatever comes
-APP=crowd  HTTP: answers nobody until CROWD requests are there at once, and then them all
+APP=crowd  HTTP: /N answers nobody until N such requests are there at once, and then them all
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
 APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Numbered,Upload,Chat} on plain bytes
 APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
@@ -161,16 +161,17 @@ def serve_health():
 
 
 async def serve_crowd():
-    size, waiting, together = int(os.environ["CROWD"]), 0, asyncio.Event()
+    crowds = {}
 
     async def one(reader, writer):
-        nonlocal waiting
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:  # a probe
             return writer.close()
-        waiting += 1
-        if waiting == size:
+        size = int(head.split()[1].strip(b"/").partition(b"?")[0])
+        here, together = crowds.setdefault(size, ([], asyncio.Event()))
+        here.append(writer)
+        if len(here) == size:
             together.set()
         await together.wait()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")

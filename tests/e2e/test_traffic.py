@@ -8,7 +8,6 @@ import pytest
 from mesh import Mesh, deployment, namespace, pod, service, service_account
 
 GIGABYTE = 1_000_000_000
-CROWD = 1000
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +16,7 @@ def mesh():
                pod("client", account="client")]
     for app, kind in {"big": "big", "echo": "echo", "mysql": "mysql"}.items():
         objects += [service_account(app), deployment(app, "python", env={"APP": kind})]
-    objects += [service_account("crowd"), deployment("crowd", "python", env={"APP": "crowd", "CROWD": CROWD}),
-                service("crowd")]
+    objects += [service_account("crowd"), deployment("crowd", "python", env={"APP": "crowd"}), service("crowd")]
     objects += [service("big"), service("echo", port_name="tcp"), service("mysql", port_name="db")]
     objects += [service_account("fast"), deployment("fast", "http-echo", replicas=3, env={"TEXT": "fast"}),
                 service("fast", ipFamilyPolicy="RequireDualStack")]
@@ -61,11 +59,14 @@ def test_ten_thousand_requests_one_after_the_other(mesh):
 
 
 def test_a_thousand_requests_at_once(mesh):
-    """Truly at once: the application answers none of them before it has them all."""
-    # One curl makes 300 at a time, at most.
-    one = "curl -s -m 90 -Z --parallel-max 250 --parallel-immediate -o /dev/null -w '%{http_code}\\n' 'http://crowd/?[1-250]'"
-    out = mesh.exec("client", "sh", "-c", f"for i in 1 2 3 4; do {one} & done; wait").stdout
-    assert re.findall(r"\d{3}", out) == ["200"] * CROWD
+    """Truly at once: the application answers none of them before it has them all. Connection by connection the crowd
+    grows, for a busy machine is not to be measured by how many handshakes it makes in a second."""
+    for crowd in range(100, 1001, 100):
+        # One curl makes 300 at a time, at most.
+        one = ("curl -s -m 90 -Z --parallel-max 250 --parallel-immediate -o /dev/null -w '%{http_code}\\n' "
+               f"'http://crowd/{crowd}?[1-{crowd // 4}]'")
+        out = mesh.exec("client", "sh", "-c", f"for i in 1 2 3 4; do {one} & done; wait").stdout
+        assert re.findall(r"\d{3}", out) == ["200"] * crowd
 
 
 def test_a_thousand_requests_from_three_hundred_callers(mesh):
