@@ -28,7 +28,8 @@ constexpr unsigned signals_until_kill = 3;
 Status prepare_namespaces(const StateFolder& folder, bool ipv6) {
   const std::string& path = folder.path();
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-    return fail(system_error("mount / private"));
+    return fail(
+        system_error("mount / private (the root of a chroot has to be a mount point: mount --bind DIR DIR)"));
   if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
     return fail(system_error("mount /proc"));
   }
