@@ -1,7 +1,9 @@
 # Set-up that every entry script shares: packages and builds. Sourced, not run.
 #   weft_root               the checkout
-#   weft_install_packages [test|bench]   installs what is missing (Debian 12, as root); quiet and quick when nothing is
+#   weft_install_packages [test|bench|conformance]   installs what is missing (Debian 12, as root); quiet and quick when
+#                           nothing is
 #   weft_build DIR [TARGET…] [-- MESON_OPTION…]   configures once and builds
+#   weft_build_conformance_tools   the Go programs that judge weft, at the versions of tests/conformance/go.mod
 # Progress: a line when a step begins and one when it is over; with a terminal, a spinner and what the step is at
 # meanwhile. Output of a step goes to a log that is shown only when the step fails.
 
@@ -21,6 +23,10 @@ weft_test_packages=(
 weft_bench_packages=(
   haproxy nginx-light libnginx-mod-stream wrk linux-perf strace valgrind libbenchmark-dev python3-venv openssl git
   python3-grpcio python3-pytest)
+
+# What builds the conformance suite's programs. Always this Go, whatever else the machine has: the modules are pinned
+# to versions that it compiles.
+weft_conformance_packages=(golang-1.19-go)
 
 _weft_step() {  # _weft_step TITLE COMMAND…
   local title=$1 log status=0 started=$SECONDS
@@ -71,10 +77,11 @@ _weft_install_quietly() {
   return "$status"
 }
 
-weft_install_packages() {  # weft_install_packages [test|bench]
+weft_install_packages() {  # weft_install_packages [test|bench|conformance]
   local wanted=("${weft_build_packages[@]}") missing
   [ "${1:-}" = test ] && wanted+=("${weft_test_packages[@]}")
   [ "${1:-}" = bench ] && wanted+=("${weft_bench_packages[@]}")
+  [ "${1:-}" = conformance ] && wanted+=("${weft_conformance_packages[@]}")
   # shellcheck disable=SC2207  # names of packages hold no blanks
   missing=($(_weft_missing "${wanted[@]}"))
   [ "${#missing[@]}" -gt 0 ] || return 0
@@ -102,4 +109,18 @@ weft_build() {
     _weft_step "configuring $dir" meson setup "$path" "$weft_root" "${options[@]}" || return
   fi
   _weft_step "building $dir ${targets[*]}" ninja -C "$path" "${targets[@]}"
+}
+
+_weft_go_build() (  # _weft_go_build FOLDER PACKAGE…: in the conformance module, into FOLDER/bin
+  local folder=$1
+  shift
+  export GOROOT=/usr/lib/go-1.19 GOPATH="$folder/path" GOCACHE="$folder/cache" GOBIN="$folder/bin" GOFLAGS=-mod=readonly
+  unset GOTOOLCHAIN
+  cd "$weft_root/tests/conformance" && "$GOROOT/bin/go" install "$@"
+)
+
+weft_build_conformance_tools() {
+  _weft_step "building the conformance tools" _weft_go_build "$weft_root/build/conformance-tools" \
+    github.com/summerwind/h2spec/cmd/h2spec github.com/summerwind/h2spec/cmd/h2specd \
+    google.golang.org/grpc/interop/client google.golang.org/grpc/interop/server
 }

@@ -1,0 +1,64 @@
+"""h2spec, the conformance tests of RFC 9113 and RFC 7541, against weft's HTTP/2: as a server and as a client.
+
+docs/conformance.md says what each run exercises.
+"""
+import re
+import socketserver
+import threading
+
+import pytest
+
+from conftest import H2SPECD_PORT, ROOT, TOOLS
+
+SUMMARY = re.compile(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed")
+
+
+def judge(output, tests_min):
+    """Every test ran and passed. A change of the number of tests is a change of what is proved."""
+    assert (found := SUMMARY.search(output)), output
+    total, passed, skipped, failed = map(int, found.groups())
+    failures = output[output.find("Failures:"):]
+    assert (failed, skipped) == (0, 0), failures
+    assert passed == total >= tests_min, output
+
+
+# Through the sidecar beside the caller; the application speaks HTTP/1 (bridged) or HTTP/2 (nghttpd).
+@pytest.mark.parametrize("application, path", [("one", "/"), ("two", "/BSD")])
+def test_the_outbound_sidecar_is_a_conforming_server(mesh, application, path):
+    done = mesh.exec("client", TOOLS / "h2spec", "--strict", "-h", application, "-p", "80", "-P", path, check=False)
+    judge(done.stdout + done.stderr, 146)
+
+
+# A caller without a sidecar on a permissive port.
+@pytest.mark.parametrize("application, path", [("one", "/"), ("two", "/BSD")])
+def test_the_inbound_sidecar_is_a_conforming_server(mesh, application, path):
+    address = mesh.pods(application)[0]["address"]
+    done = mesh.node(TOOLS / "h2spec", "--strict", "-h", address, "-p", "8080", "-P", path, check=False)
+    judge(done.stdout + done.stderr, 146)
+
+
+class Caller(socketserver.ThreadingUnixStreamServer):
+    """Calls a URL from the pod with the sidecar, for h2specd, whose own pod has none. One line each: the URL."""
+
+    daemon_threads = True
+
+    def __init__(self, path, mesh):
+        super().__init__(path, CallHandler)
+        self.mesh = mesh
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class CallHandler(socketserver.StreamRequestHandler):
+    def handle(self):
+        url = self.rfile.readline().decode().strip()
+        self.server.mesh.exec("client", "curl", "-s", "-m", "3", "-o", "/dev/null", "--http2-prior-knowledge", url, check=False)
+
+
+# h2specd is the application's server; for each of its cases the caller's sidecar is made to call it once.
+def test_the_sidecar_is_a_conforming_client(mesh):
+    server = mesh.pods("h2specd")[0]
+    path = f"{mesh.folder}/caller"
+    with Caller(path, mesh):
+        done = mesh.exec(server["name"], TOOLS / "h2specd", "--strict", "-h", server["address"], "-f", H2SPECD_PORT,
+                         "-e", f"/bin/sh {ROOT}/tests/conformance/call.sh {path}", check=False)
+    judge(done.stdout + done.stderr, 30)
