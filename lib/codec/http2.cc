@@ -80,6 +80,8 @@ struct Http2Callbacks {
       session.count(Event::continuation);
     } else if (head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION) {
       session.count(Event::empty_frame);
+    } else if (head->type == NGHTTP2_HEADERS) {
+      session.check_order(head->stream_id, true);
     }
     return 0;
   }
@@ -125,6 +127,7 @@ struct Http2Callbacks {
         break;
       case NGHTTP2_RST_STREAM:
         session.count(Event::reset);
+        if (session.find(frame->hd.stream_id) != nullptr) session.order_.reset(frame->hd.stream_id);
         break;
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) session.count(Event::settings);
@@ -263,7 +266,10 @@ struct Http2Callbacks {
 };
 
 Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options& options)
-    : role_(role), handler_(handler), incoming_(options.head_bytes_max, options.headers_max) {
+    : role_(role),
+      handler_(handler),
+      incoming_(options.head_bytes_max, options.headers_max),
+      data_scan_(role == Role::server ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   session_ = Http2Callbacks::make(*this, role == Role::server);
   std::vector<nghttp2_settings_entry> settings = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.streams_max},
@@ -288,12 +294,16 @@ Http2Session::~Http2Session() {
 void Http2Session::feed(std::string_view bytes, MonotonicTime now) {
   WEFT_CHECK(!busy_);
   now_ = now;
-  if (dead_ || fault_) return;
-  busy_ = true;
-  const ssize_t taken =
-      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  busy_ = false;
-  if (taken < 0) broke(static_cast<int>(taken));
+  while (!bytes.empty() && !dead_ && !fault_) {
+    const Http2DataScan::Piece piece = data_scan_.next(bytes);
+    busy_ = true;
+    const ssize_t taken =
+        nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), piece.size);
+    busy_ = false;
+    if (taken < 0) return broke(static_cast<int>(taken));
+    if (piece.data_stream) check_order(*piece.data_stream, false);
+    bytes.remove_prefix(piece.size);
+  }
 }
 
 std::string_view Http2Session::produce() {
@@ -328,8 +338,33 @@ void Http2Session::broke(int nghttp2_error) {
 void Http2Session::count(Http2Limits::Event event) {
   const std::optional<std::string> too_much = limits_.count(event, now_);
   if (!too_much || fault_) return;
-  fault_ = Error{Code::limit, str_cat("the peer sent ", *too_much)};
-  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+  end_with(Http2Code::enhance_your_calm, Error{Code::limit, str_cat("the peer sent ", *too_much)});
+}
+
+void Http2Session::check_order(StreamId id, bool may_begin) {
+  if (fault_ || find(id) != nullptr) return;
+  using Verdict = Http2Order::Verdict;
+  const Verdict verdict =
+      may_begin && role_ == Role::server && id % 2 != 0 ? order_.look_at_request(id) : order_.look(id);
+  switch (verdict) {
+    case Verdict::fine:
+      return;
+    case Verdict::after_reset:
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
+      return count(Http2Limits::Event::forced_reset);
+    case Verdict::after_end:
+      return end_with(Http2Code::stream_closed,
+                      Error{Code::invalid, "the peer broke HTTP/2: it went on behind END_STREAM"});
+    case Verdict::out_of_order:
+      return end_with(Http2Code::protocol_error,
+                      Error{Code::invalid, "the peer broke HTTP/2: its streams are out of order"});
+  }
+}
+
+// With a GOAWAY that says `code`.
+void Http2Session::end_with(Http2Code code, Error why) {
+  fault_ = std::move(why);
+  nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(code));
 }
 
 Http2Session::Stream* Http2Session::find(StreamId id) const {
@@ -381,6 +416,7 @@ void Http2Session::stream_closed(StreamId id, std::uint32_t code) {
   streams_.erase(found);
   // What nobody took must not shrink the connection's window for good.
   if (stream->unconsumed > 0) nghttp2_session_consume_connection(session_, stream->unconsumed);
+  if (stream->remote_end) order_.ended(id);
   if (!stream->announced) return;
   const bool never_sent = role_ == Role::client && !stream->head_sent;
   handler_.http2_closed(id, never_sent ? Http2Code::refused_stream : static_cast<Http2Code>(code));

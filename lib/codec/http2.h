@@ -24,8 +24,10 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "codec/http2_code.h"
+#include "codec/http2_data_scan.h"
 #include "codec/http2_head.h"
 #include "codec/http2_limits.h"
+#include "codec/http2_order.h"
 #include "codec/message.h"
 
 struct nghttp2_session;
@@ -120,6 +122,8 @@ class Http2Session {
   void end_arrived(StreamId id, Headers&& trailers);
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Http2Limits::Event event);
+  void check_order(StreamId id, bool may_begin);
+  void end_with(Http2Code code, Error why);
   void broke(int nghttp2_error);
 
   Role role_;
@@ -129,6 +133,8 @@ class Http2Session {
   std::vector<StreamId> drained_;
   Http2Head incoming_;
   Http2Limits limits_;
+  Http2Order order_;
+  Http2DataScan data_scan_;
   MonotonicTime now_{};
   bool shutting_down_ = false;
   bool busy_ = false;  // inside feed() or produce()

@@ -9,8 +9,8 @@ from conftest import TOOLS
 CASES = [
     "empty_unary", "large_unary", "client_streaming", "server_streaming", "ping_pong", "empty_stream",
     "timeout_on_sleeping_server", "cancel_after_begin", "cancel_after_first_response", "status_code_and_message",
-    "special_status_message", "custom_metadata", "unimplemented_method", "unimplemented_service", "pick_first_unary",
-    "rpc_soak", "channel_soak", "orca_per_rpc", "orca_oob",
+    "special_status_message", "custom_metadata", "unimplemented_method", "unimplemented_service", "rpc_soak",
+    "channel_soak",
 ]
 
 

@@ -466,6 +466,70 @@ TEST(Http2Flood, StreamsThatHaveToBeResetCountAsResets) {
   EXPECT_TRUE(victim.handler.events.empty());
 }
 
+// ---- frames on streams that are over (RFC 9113 § 5.1) ----
+
+// A stream that both sides have ended.
+struct Ended : Victim {
+  Ended() {
+    session.feed(raw_frame(type_headers, end_headers | end_stream, 1, head_block), now);
+    ResponseHead head;
+    head.status = 204;
+    session.respond(1, head, true);
+    drain(session);
+  }
+  void expect_broken(std::string_view what) {
+    ASSERT_TRUE(session.fault());
+    EXPECT_NE(session.fault()->message.find(what), std::string::npos) << session.fault()->message;
+    drain(session);
+    EXPECT_TRUE(session.finished());
+  }
+};
+
+TEST(Http2Order, DataBehindTheEndOfAStreamEndsTheConnection) {
+  Ended victim;
+  victim.session.feed(raw_frame(type_data, end_stream, 1, "more"), victim.now);
+  victim.expect_broken("behind END_STREAM");
+}
+
+TEST(Http2Order, AHeadBehindTheEndOfAStreamEndsTheConnection) {
+  Ended victim;
+  victim.session.feed(raw_frame(type_headers, end_headers | end_stream, 1, head_block), victim.now);
+  victim.expect_broken("behind END_STREAM");
+}
+
+TEST(Http2Order, ARequestOnAStreamThatWasPassedOverEndsTheConnection) {
+  Victim victim;
+  victim.session.feed(raw_frame(type_headers, end_headers | end_stream, 5, head_block), victim.now);
+  EXPECT_FALSE(victim.session.fault());
+  victim.session.feed(raw_frame(type_headers, end_headers | end_stream, 3, head_block), victim.now);
+  ASSERT_TRUE(victim.session.fault());
+  EXPECT_NE(victim.session.fault()->message.find("out of order"), std::string::npos);
+  EXPECT_FALSE(victim.handler.saw_part("3 request"));
+}
+
+TEST(Http2Order, DataBehindThePeersResetIsAnErrorOfTheStreamAlone) {
+  Victim victim;
+  victim.session.feed(raw_frame(type_headers, end_headers, 1, head_block), victim.now);
+  victim.session.feed(raw_frame(type_rst, 0, 1, "\0\0\0\x08"s), victim.now);
+  drain(victim.session);
+  const std::string answer = victim.flood(raw_frame(type_data, end_stream, 1, "more"), 1);
+  EXPECT_NE(answer.find(raw_frame(type_rst, 0, 1, "\0\0\0\x05"s)), std::string::npos) << "STREAM_CLOSED";
+  EXPECT_FALSE(victim.session.fault());
+  victim.session.feed(raw_frame(type_headers, end_headers | end_stream, 3, head_block), victim.now);
+  EXPECT_TRUE(victim.handler.saw_part("3 request")) << "the connection goes on";
+}
+
+// What crossed our reset is no fault of the peer's.
+TEST(Http2Order, DataOnAStreamThatWeResetIsIgnored) {
+  Victim victim;
+  victim.session.feed(raw_frame(type_headers, end_headers, 1, head_block), victim.now);
+  victim.session.reset(1, Http2Code::cancel);
+  drain(victim.session);
+  const std::string answer = victim.flood(raw_frame(type_data, end_stream, 1, "more"), 1);
+  EXPECT_EQ(answer.find(raw_frame(type_rst, 0, 1, "\0\0\0\x05"s)), std::string::npos);
+  EXPECT_FALSE(victim.session.fault());
+}
+
 TEST(Http2, AHeadAboveTheLimitResetsItsStreamOnly) {
   Http2Options options;
   options.head_bytes_max = 8192;
