@@ -23,16 +23,16 @@ Exchange::Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExc
       head_(std::move(head)),
       admission_(std::move(admission)),
       record_(std::move(record)),
+      time_limit_(head_.headers, record_.grpc, admission_.service->config().timeout),
       started_(context.loop.now()),
       request_ended_(end),
       bodyless_(end),
       upgrading_(asks_for_tunnel(head_)),
       budget_(*admission_.service->budget),
       retry_(admission_.service->config().retry, head_.method, record_.grpc) {
-  const auto timeout = admission_.service->config().timeout;
-  if (timeout) {
+  if (const auto& limit = time_limit_.whole()) {
     timeout_ = context_.loop.make_timer(anchor_.guard([this] { timed_out(); }));
-    timeout_->start(*timeout);
+    timeout_->start(*limit);
   }
   route_ = admission_.service->table.choose(&head_, context_.loop.now(), context_.random);
   record_.peers.subset = route_.subset;
@@ -124,6 +124,7 @@ void Exchange::acquired(Result<http::Lease> lease) {
 void Exchange::send_request() {
   state_ = State::active;
   const bool end = request_ended_ && replay_.empty() && request_trailers_.empty() && !upgrading_ && bodyless_;
+  time_limit_.announce(context_.loop.now() - started_, head_.headers);
   upstream_ = &lease_->connection().request(head_, end, upstream_side_);
   if (end) return;
   if (!replay_.empty()) upstream_->send_body(replay_);
@@ -163,7 +164,7 @@ bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view out
   situation.replayable = replayable_;
   situation.response_started = response_started_;
   situation.other_endpoint = service.table.has_untried(route_, tried_);
-  if (service.config().timeout) situation.time_left = *service.config().timeout - (now - started_);
+  situation.time_left = time_limit_.left(now - started_);
   const policy::RetryDecision decision = retry_.after(outcome, situation, budget_, context_.random);
   if (!decision.retry) return false;
   record_.tries.back().retry_class = policy::retry_class_name(decision.why);
@@ -201,11 +202,7 @@ void Exchange::per_try_timed_out() {
 void Exchange::timed_out() {
   if (state_ == State::finished) return;
   if (state_ != State::backing_off) end_try_record("timeout");
-  refuse(LocalReply{504,
-                    "upstream-timeout",
-                    str_cat("the exchange did not end within weft.mesh/timeout of ",
-                            admission_.service->config().timeout->count(), " ms"),
-                    {}});
+  refuse(time_limit_.exceeded());
 }
 
 // ---- the end ----
@@ -218,12 +215,23 @@ void Exchange::refuse(const LocalReply& reply) {
   if (back_off_) back_off_->stop();
   if (record_.reason.empty()) record_.reason = reply.reason;
   if (!downstream_) return;
-  // A response that has begun can only be cut, so that it is not taken for complete.
-  if (response_started_) return downstream_->reset(Error{Code::unavailable, reply.text});
+  if (response_started_) return cut_response(reply);
   record_.status = reply.status;
   response_started_ = response_ended_ = true;
   if (!request_ended_) downstream_->abandon_request();
   send_local_reply(*downstream_, head_, reply);
+}
+
+// A response that has begun is ended so that it is not taken for complete: by a status behind it where the
+// caller reads one, else by breaking off.
+void Exchange::cut_response(const LocalReply& reply) {
+  const bool says_status = record_.grpc && head_.version == codec::Version::http2 && !response_ended_;
+  if (!says_status) return downstream_->reset(Error{Code::unavailable, reply.text});
+  response_ended_ = true;
+  if (!request_ended_) downstream_->abandon_request();
+  const codec::Headers trailers = grpc_trailers(reply);
+  record_.grpc_status = trailers.get("grpc-status").value_or("");
+  downstream_->send_end(trailers);
 }
 
 void Exchange::over() {

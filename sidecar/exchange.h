@@ -20,6 +20,7 @@
 #include "policy/route.h"
 #include "sidecar/gate.h"
 #include "sidecar/records.h"
+#include "sidecar/time_limit.h"
 #include "sidecar/worker_context.h"
 
 namespace weft::sidecar {
@@ -92,6 +93,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void deliver_head(codec::ResponseHead&& head, bool end);
   void clean_response(codec::Headers& headers) const;
   void refuse(const LocalReply& reply);
+  void cut_response(const LocalReply& reply);
   void timed_out();
   void per_try_timed_out();
   void over();
@@ -102,6 +104,7 @@ class Exchange final : public http::ServerExchangeHandler {
   codec::RequestHead head_;
   Admission admission_;
   RequestRecord record_;
+  TimeLimit time_limit_;
   MonotonicTime started_;
   State state_ = State::connecting;
 

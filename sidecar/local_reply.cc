@@ -6,18 +6,23 @@
 namespace weft::sidecar {
 namespace {
 
-// By header name and value: a gRPC client reads the status from the head of a reply without messages.
-codec::ResponseHead grpc_head(const LocalReply& reply) {
-  codec::ResponseHead head;
-  head.status = 200;
-  head.headers.add("content-type", "application/grpc");
-  head.headers.add("grpc-status",
-                   std::to_string(static_cast<unsigned>(codec::grpc_code_of_http_status(reply.status))));
-  head.headers.add("grpc-message", codec::encode_grpc_message(reply.text));
-  return head;
+// Of what came without a grpc-status a client makes UNAVAILABLE of 504; a time-out of our own has a better
+// word.
+codec::GrpcCode grpc_code(const LocalReply& reply) {
+  constexpr int gateway_timeout = 504;
+  return reply.status == gateway_timeout ? codec::GrpcCode::deadline_exceeded
+                                         : codec::grpc_code_of_http_status(reply.status);
 }
 
 }  // namespace
+
+codec::Headers grpc_trailers(const LocalReply& reply) {
+  codec::Headers trailers;
+  trailers.add("grpc-status", std::to_string(static_cast<unsigned>(grpc_code(reply))));
+  trailers.add("grpc-message", codec::encode_grpc_message(reply.text));
+  trailers.add("x-weft-error", reply.reason);
+  return trailers;
+}
 
 bool is_grpc(const codec::Headers& headers) {
   const auto type = headers.get("content-type");
@@ -30,13 +35,16 @@ void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& 
   const std::string body = grpc ? std::string() : reply.text + "\n";
   codec::ResponseHead head;
   if (grpc) {
-    head = grpc_head(reply);
+    // A client reads the status from the head of a response without messages.
+    head.status = 200;
+    head.headers = grpc_trailers(reply);
+    head.headers.add("content-type", "application/grpc");
   } else {
     head.status = reply.status;
     head.headers.add("content-type", "text/plain; charset=utf-8");
     head.headers.add("content-length", std::to_string(body.size()));
+    head.headers.add("x-weft-error", reply.reason);
   }
-  head.headers.add("x-weft-error", reply.reason);
   if (!reply.rule.empty()) head.headers.add("x-weft-rule", reply.rule);
   const bool bodiless = grpc || request.method == "HEAD";
   exchange.send_head(head, bodiless);

@@ -19,6 +19,9 @@ struct LocalReply {
 
 bool is_grpc(const codec::Headers& headers);
 
+// The reply as the end of a gRPC response: grpc-status, grpc-message, x-weft-error.
+codec::Headers grpc_trailers(const LocalReply& reply);
+
 // Sends head, body and end.
 void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& request,
                       const LocalReply& reply);

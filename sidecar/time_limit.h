@@ -1,5 +1,5 @@
-// How long an exchange may take: weft.mesh/timeout, or what its gRPC caller asks for by grpc-timeout, whichever
-// is over first. Pure: what has passed comes in.
+// How long an exchange may take: weft.mesh/timeout, or what its gRPC caller asks for by grpc-timeout,
+// whichever is over first. Pure: what has passed comes in.
 #pragma once
 
 #include <chrono>

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "codec/grpc_frame.h"
 #include "tests/lib/http/http2_fixture.h"
 #include "tests/sidecar/mesh_fixture.h"
 
@@ -161,6 +162,75 @@ TEST_F(MeshHttp2Test, ACallThatProvablyReachedNoApplicationIsTriedElsewhere) {
     ASSERT_TRUE(over(sent));
     EXPECT_EQ(sent.trailers.get("grpc-status"), "0") << sent.outcome << http::describe(sent.head.headers);
   }
+}
+
+// ---- grpc-timeout ----
+
+TEST_F(MeshHttp2Test, ACallersDeadlineEndsTheCallInTheLanguageOfGrpc) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const Http2Application application(*world, [](ServedRequest&) {});
+  hello->know({service({world->endpoint(app_port)})});
+  const auto caller = client(*hello);
+  codec::RequestHead head = grpc();
+  head.headers.add("grpc-timeout", "2S");
+  const MonotonicTime began = hello->loop().now();
+  const SentRequest& sent = caller->send(head, true);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.outcome, "finished");
+  EXPECT_GE(hello->loop().now() - began, 2s);
+  EXPECT_LT(hello->loop().now() - began, 2100ms);
+  EXPECT_TRUE(sent.no_body) << "trailers only";
+  EXPECT_EQ(sent.head.status, 200);
+  EXPECT_EQ(sent.head.headers.get("content-type"), "application/grpc");
+  EXPECT_EQ(sent.head.headers.get("grpc-status"), "4");
+  EXPECT_EQ(sent.head.headers.get("x-weft-error"), "caller-deadline");
+  const ServedRequest& served = *application.connections.front()->requests.front();
+  const auto told = codec::parse_grpc_timeout(served.head.headers.get("grpc-timeout").value_or(""));
+  ASSERT_TRUE(told);
+  EXPECT_LT(*told, 2s) << "what is left of it";
+  EXPECT_GT(*told, 1s);
+  ASSERT_TRUE(network_.run_until([&] { return !served.outcome.empty(); }));
+  EXPECT_NE(served.outcome, "finished") << "the application is told to stop";
+  EXPECT_EQ(hello->telemetry.requests[0].reason, "caller-deadline");
+}
+
+TEST_F(MeshHttp2Test, TheServicesTimeoutEndsACallThatMayTakeLonger) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const Http2Application application(*world, [](ServedRequest&) {});
+  policy::Service limited = service({world->endpoint(app_port)});
+  limited.timeout = 1s;
+  hello->know({limited});
+  const auto caller = client(*hello);
+  codec::RequestHead head = grpc();
+  head.headers.add("grpc-timeout", "1M");
+  const SentRequest& sent = caller->send(head, true);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.head.headers.get("grpc-status"), "4");
+  EXPECT_EQ(sent.head.headers.get("x-weft-error"), "upstream-timeout");
+  const ServedRequest& served = *application.connections.front()->requests.front();
+  EXPECT_LE(*codec::parse_grpc_timeout(*served.head.headers.get("grpc-timeout")), 1s);
+}
+
+TEST_F(MeshHttp2Test, ACallThatHasBegunToAnswerEndsWithTheStatusBehindItsMessages) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const Http2Application application(*world, [](ServedRequest& request) {
+    request.exchange->send_head(http::response(200, {{"content-type", "application/grpc"}}), false);
+    request.exchange->send_body("first");
+  });
+  hello->know({service({world->endpoint(app_port)})});
+  const auto caller = client(*hello);
+  codec::RequestHead head = grpc();
+  head.headers.add("grpc-timeout", "2S");
+  SentRequest& sent = caller->send(head, false);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.outcome, "finished");
+  EXPECT_EQ(sent.body, "first");
+  EXPECT_EQ(sent.trailers.get("grpc-status"), "4");
+  EXPECT_EQ(sent.trailers.get("x-weft-error"), "caller-deadline");
+  EXPECT_TRUE(caller->connection->available()) << "the connection goes on";
 }
 
 TEST_F(MeshHttp2Test, AnHttp1CallerReachesAnApplicationThatIsDeclaredHttp2) {
