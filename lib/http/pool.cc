@@ -151,7 +151,8 @@ void Pool::forget(Attempt& attempt) {
   const auto shared = shared_.find(attempt.slot);
   if (shared != shared_.end() && shared->second == &attempt) shared_.erase(shared);
   auto node = attempts_.extract(&attempt);
-  loop_.delete_later(std::move(node.mapped()));
+  // It lives to the end of the turn, in which it may still connect, or lose its last waiter.
+  if (!node.empty()) loop_.delete_later(std::move(node.mapped()));
 }
 
 void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream) {

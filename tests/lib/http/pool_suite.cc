@@ -72,6 +72,43 @@ class HttpPool : public Http1Suite {
   int connects_ = 0;
 };
 
+// Connects when the test says so.
+struct Controlled {
+  Pool::Connect connect() {
+    return [this](Pool::ConnectDone its_done) {
+      done.emplace_back(std::move(its_done));
+      return std::make_unique<io::Connecting>();
+    };
+  }
+  std::vector<Pool::ConnectDone> done;
+};
+
+TEST_F(HttpPool, AnAttemptThatEndsInTheTurnInWhichItsLastWaiterLeftIsForgottenOnce) {
+  Controlled controlled;
+  auto request = pool_.acquire("a", HttpProtocol::http1, controlled.connect(),
+                               [](const Result<Lease>&) { FAIL() << "it was given up"; });
+  request.reset();
+  controlled.done.front()(fail(Code::refused, "late"));
+  run_for(1ms);
+  EXPECT_EQ(pool_.connections(), 0u);
+}
+
+TEST_F(HttpPool, AWaiterThatIsDroppedByAnotherWaitersCallbackIsNotCalled) {
+  Controlled controlled;
+  std::unique_ptr<PoolRequest> second;
+  int calls = 0;
+  const auto first = pool_.acquire("a", HttpProtocol::http2, controlled.connect(), [&](const Result<Lease>&) {
+    ++calls;
+    second.reset();
+  });
+  second =
+      pool_.acquire("a", HttpProtocol::http2, controlled.connect(), [&](const Result<Lease>&) { ++calls; });
+  ASSERT_EQ(controlled.done.size(), 1u) << "they share one";
+  controlled.done.front()(fail(Code::refused, "no"));
+  run_for(1ms);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(HttpPool, GivesAConnectionBackForTheSameKeyOnly) {
   use("a");
   EXPECT_EQ(pool_.idle_connections(), 1u);
