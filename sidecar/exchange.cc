@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "sidecar/extended_connect.h"
 #include "sidecar/inbound_gate.h"
 #include "sidecar/telemetry.h"
 #include "sidecar/upstreams.h"
@@ -40,6 +41,8 @@ Exchange::Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExc
     record_.route_rule = str_cat("routes #", route_.rule + 1);
   else if (!route_.subset.empty())
     record_.route_rule = "canary";
+  // HTTP/2 lets a caller go on before it has its tunnel; what is not for an HTTP/1 application waits for it.
+  if (is_extended_connect(head_)) downstream_->pause_body();
   begin_try();
 }
 
@@ -125,7 +128,10 @@ void Exchange::send_request() {
   state_ = State::active;
   const bool end = request_ended_ && replay_.empty() && request_trailers_.empty() && !upgrading_ && bodyless_;
   time_limit_.announce(context_.loop.now() - started_, head_.headers);
-  upstream_ = &lease_->connection().request(head_, end, upstream_side_);
+  bridged_ = is_extended_connect(head_) && upstream_protocol() == http::HttpProtocol::http1;
+  http::ClientConnection& connection = lease_->connection();
+  upstream_ = bridged_ ? &connection.request(upgrade_request(head_, context_.random), end, upstream_side_)
+                       : &connection.request(head_, end, upstream_side_);
   if (end) return;
   if (!replay_.empty()) upstream_->send_body(replay_);
   if (replay_.size() > limits::retry_buffer_bytes_max) {

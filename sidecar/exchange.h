@@ -126,6 +126,7 @@ class Exchange final : public http::ServerExchangeHandler {
   UpstreamSide upstream_side_{*this};
   bool upstream_meshed_ = false;
   bool upgrading_ = false;  // asks for a tunnel
+  bool bridged_ = false;    // an extended CONNECT, as an Upgrade to an upstream of HTTP/1
   bool tunnel_ = false;     // and got one
   MonotonicTime try_started_;
 

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "sidecar/exchange.h"
+#include "sidecar/extended_connect.h"
 #include "sidecar/inbound_gate.h"
 
 namespace weft::sidecar {
@@ -73,6 +74,9 @@ void Exchange::response_head(codec::ResponseHead&& head, bool end) {
     return;
   }
   if (per_try_timeout_) per_try_timeout_->stop();
+  if (bridged_) {
+    if (const auto instead = answer_connect(head)) return refuse(*instead);
+  }
   policy::TryOutcome outcome;
   outcome.status = static_cast<std::uint16_t>(head.status);
   if (const auto status = head.headers.get("grpc-status"); status && end) {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "policy/path.h"
+#include "sidecar/extended_connect.h"
 #include "tls/context.h"
 
 namespace weft::sidecar {
@@ -49,7 +50,7 @@ std::optional<LocalReply> authorise_request(const InboundState& inbound, std::ui
                                             RequestRecord& record) {
   policy::NormalTarget target = policy::normalise_target(std::move(head.target));
   const InboundState::Port& governed = inbound.port(port);
-  const policy::RbacRequest request{head.method, target.path(), target.hazard};
+  const policy::RbacRequest request{governed_method(head), target.path(), target.hazard};
   const policy::RbacDecision decision =
       governed.rules.decide(caller.identity ? &*caller.identity : nullptr, &request);
   record.path = target.path();
@@ -61,7 +62,7 @@ std::optional<LocalReply> authorise_request(const InboundState& inbound, std::ui
 
 bool InboundGate::permits(const codec::RequestHead& head) const {
   const policy::NormalTarget target = policy::normalise_target(head.target);
-  const policy::RbacRequest request{head.method, target.path(), target.hazard};
+  const policy::RbacRequest request{governed_method(head), target.path(), target.hazard};
   const auto& inbound = context_.config->inbound;
   return inbound && inbound->port(application_.port)
                         .rules.decide(caller_.identity ? &*caller_.identity : nullptr, &request)

@@ -35,7 +35,7 @@ def h2spec(mesh, direction, application, path):
     """outbound: the caller's own sidecar serves it. inbound: a caller without one, on a permissive port."""
     command = [TOOLS / "h2spec", "--strict", "-P", path]
     if direction == "outbound":
-        done = mesh.exec("client", *command, "-h", application, "-p", "80", check=False)
+        done = mesh.exec("client", *command, "-h", f"{application}.default.svc.cluster.local", "-p", "80", check=False)
     else:
         done = mesh.node(*command, "-h", mesh.pods(application)[0]["address"], "-p", "8080", check=False)
     return done.stdout + done.stderr
@@ -52,6 +52,13 @@ def runs(mesh):
 @pytest.mark.parametrize("run", RUNS, ids="-".join)
 def test_the_sidecar_is_a_conforming_server(runs, run):
     judge(runs[run].result(), 147, [PREFACE])
+
+
+# What the exception is: it is answered in HTTP/1.1, and then the connection ends.
+def test_a_preface_of_nothing_known_is_answered_with_400_and_a_close(mesh):
+    send = "printf 'INVALID CONNECTION PREFACE\\r\\n\\r\\n' | nc -w 5 two.default.svc.cluster.local 80"
+    answer = mesh.exec("client", "sh", "-c", send).stdout
+    assert answer.startswith("HTTP/1.1 400 ") and "connection: close" in answer.lower(), answer
 
 
 class Caller(socketserver.ThreadingUnixStreamServer):

@@ -33,6 +33,7 @@ def mesh():
                service("echo", port_name="grpc"),
                service("guarded", port_name="grpc", selector={"app": "echo"}),
                service("undeclared", port_name="main", selector={"app": "echo"}),
+               service_account("deaf"), deployment("deaf", "python", env={"APP": "deaf"}), service("deaf", port_name="grpc"),
                service_account("files"), deployment("files", "nghttpd"), service("files", port_name="http2"),
                service_account("one"), deployment("one", "http-echo", env={"TEXT": "one"}), service("one")]
     images = {"nghttpd": "/usr/sbin/nghttpd --no-tls -d /usr/share/common-licenses 8080"}
@@ -60,6 +61,23 @@ print(json.dumps({
     assert got["upload"] == "7000"
     assert got["chat"] == ["a", "b", "c"]
     assert got["unknown"] == "UNIMPLEMENTED"
+
+
+def test_compressed_messages_pass_both_ways(mesh):
+    got = grpc_client(mesh, '''
+call = channel.unary_unary("/test.Echo/Unary")
+response, info = call.with_call(b"a" * 100000, timeout=30, compression=grpc.Compression.Gzip)
+print(json.dumps({"size": len(response)}))
+''')
+    assert got == {"size": 100000}
+
+
+def test_a_callers_deadline_ends_a_call_that_nobody_answers(mesh):
+    """By weft, not by the caller: curl knows nothing of grpc-timeout."""
+    status, headers = mesh.headers("client", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "te: trailers",
+                                   "-H", "grpc-timeout: 700m", "--data-binary", "", "http://deaf/test.Echo/Unary")
+    assert status.startswith("HTTP/2 200")
+    assert (headers["grpc-status"], headers["x-weft-error"]) == ("4", "caller-deadline"), headers
 
 
 def test_a_chat_is_not_held_back_until_its_end(mesh):

@@ -1,0 +1,41 @@
+"""HTTP/2 peers that send what costs us more than them, or read nothing: over raw sockets, against the real sidecar.
+
+One worker thread each, so that who floods and who does not are served by the same loop.
+"""
+import json
+
+import pytest
+
+from mesh import ROOT, Mesh, deployment, namespace, pod, service, service_account
+
+ENHANCE_YOUR_CALM = 11
+FLOODS = ["rapid-reset", "continuation", "settings", "ping", "empty-data", "priority"]
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    one_worker = {"weft.mesh/concurrency": "1"}
+    objects = [namespace("default"), service_account("client"), pod("client", account="client", annotations=one_worker),
+               service_account("app"), deployment("app", "python", env={"APP": "big"}, annotations=one_worker), service("app")]
+    with Mesh(objects) as up:
+        yield up
+
+
+def raw(mesh, job, host, port, **where):
+    done = mesh.exec("client", "/usr/bin/python3", f"{ROOT}/tests/e2e/raw_http2.py", job, host, port, **where)
+    return json.loads(done.stdout)
+
+
+# By the caller's own sidecar, and from the node, which has none, by the receiver's.
+@pytest.mark.parametrize("direction", ["outbound", "inbound"])
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_ends_its_own_connection_and_no_other(mesh, flood, direction):
+    if direction == "outbound":
+        got = raw(mesh, flood, "app", 80)
+    else:
+        got = raw(mesh, flood, mesh.pods("app")[0]["address"], 8080, node=True)
+    assert got == {"goaway": ENHANCE_YOUR_CALM, "before": 0, "after": 0, "pong": True}
+
+
+def test_streams_that_nobody_reads_hold_up_no_other_on_their_connection(mesh):
+    assert raw(mesh, "stall", "app", 80) == {"stalled": [65535] * 4, "quick": [50000] * 10}

@@ -1,0 +1,178 @@
+// WebSocket and other tunnels of HTTP/2 callers through two sidecars (RFC 8441, RFC 9113 § 8.5).
+#include <gtest/gtest.h>
+
+#include "tests/lib/http/http2_fixture.h"
+#include "tests/sidecar/mesh_fixture.h"
+
+namespace weft::test {
+namespace {
+
+using namespace std::chrono_literals;
+using http::Http2ClientSide;
+using http::Http2ServerSide;
+using http::SentRequest;
+using http::ServedRequest;
+
+class MeshWebSocketTest : public MeshTest {
+ protected:
+  // `spoken` is what the application's port is declared to speak.
+  void declare(policy::Protocol spoken) {
+    policy::InboundPolicy policy = world_->inbound_policy();
+    for (policy::InboundPort& port : policy.ports) port.protocol = spoken;
+    world_->set_inbound(policy);
+    hello_->know({service({world_->endpoint(app_port)})});
+  }
+  void listen(std::function<void(std::unique_ptr<io::Stream>)> accepted) {
+    listener_ = *world_->loop().listen({world_->ip(), app_port}, {}, std::move(accepted));
+  }
+  void connect() {
+    connecting_ = hello_->connect(Address::parse("198.18.128.1:80").value(), [this](auto stream) {
+      ASSERT_TRUE(stream) << stream.error().message;
+      caller_.take(*std::move(stream));
+    });
+    ASSERT_TRUE(network_.run_until([&] { return caller_.connection != nullptr; }));
+    // The sidecar's settings have to be there before an extended CONNECT may be sent (RFC 8441 § 3).
+    network_.advance(100ms);
+  }
+  static codec::RequestHead websocket(const char* path = "/chat") {
+    codec::RequestHead head = http::request("CONNECT", path, {{"sec-websocket-version", "13"}});
+    head.authority = "world";
+    head.protocol = "websocket";
+    return head;
+  }
+  bool over(const SentRequest& request) {
+    return network_.run_until([&] { return !request.outcome.empty(); });
+  }
+
+  std::unique_ptr<SimPod> hello_ = pod("198.18.0.1", "hello");
+  std::unique_ptr<SimPod> world_ = pod("198.18.0.2", "world");
+  std::unique_ptr<io::Listener> listener_;
+  std::unique_ptr<io::Connecting> connecting_;
+  Http2ClientSide caller_{hello_->loop()};
+};
+
+// An application that speaks HTTP/1.1 and answers a request to switch by `status`.
+class Http1WebSocketTest : public MeshWebSocketTest {
+ protected:
+  void serve(int status) {
+    declare(policy::Protocol::http1);
+    application_.on = [this, status](std::string_view event) {
+      if (event != "begins") return;
+      if (status != 101) return application_.reply(status, "no");
+      codec::ResponseHead head;
+      head.status = 101;
+      head.headers.add("Upgrade", "websocket");
+      head.headers.add("Sec-WebSocket-Accept", "whatever");
+      application_.exchange->send_head(head, false);
+    };
+    listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
+    connect();
+  }
+
+  http::ServerSide application_{world_->loop()};
+};
+
+TEST_F(Http1WebSocketTest, OverHttp2ReachesAnApplicationOfHttp1AsAnUpgrade) {
+  serve(101);
+  SentRequest& sent = caller_.send(websocket(), false);
+  sent.exchange->send_body("early");  // HTTP/2 does not forbid it
+  ASSERT_TRUE(network_.run_until([&] { return sent.head.status != 0; }));
+  EXPECT_EQ(sent.head.status, 200);
+  EXPECT_FALSE(sent.head.headers.has("upgrade") || sent.head.headers.has("sec-websocket-accept"));
+  EXPECT_EQ(application_.head.method, "GET");
+  EXPECT_EQ(application_.head.target, "/chat");
+  EXPECT_EQ(application_.head.headers.get("upgrade"), "websocket");
+  EXPECT_TRUE(application_.head.headers.has("sec-websocket-key"));
+  ASSERT_TRUE(network_.run_until([&] { return application_.body == "early"; }));
+  sent.exchange->send_body(", late");
+  application_.exchange->send_body("hello");
+  ASSERT_TRUE(network_.run_until([&] { return application_.body == "early, late" && sent.body == "hello"; }));
+  sent.exchange->send_end({});
+  application_.exchange->send_body(", bye");
+  application_.exchange->send_end({});
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.outcome, "finished");
+  EXPECT_EQ(sent.body, "hello, bye");
+  EXPECT_TRUE(network_.run_until([&] { return caller_.connection->available(); })) << "it goes on";
+}
+
+TEST_F(Http1WebSocketTest, ARefusalIsPassedOn) {
+  serve(403);
+  const SentRequest& sent = caller_.send(websocket(), false);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.head.status, 403);
+  EXPECT_EQ(sent.body, "no");
+}
+
+TEST_F(Http1WebSocketTest, AnAnswerThatDoesNotSwitchIsNotTakenForATunnel) {
+  serve(200);
+  const SentRequest& sent = caller_.send(websocket(), false);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.head.status, 502);
+  EXPECT_EQ(sent.head.headers.get("x-weft-error"), "upgrade-refused");
+}
+
+// The same handshake over HTTP/1.1 is a GET; rules must not be passed by the other spelling.
+TEST_F(Http1WebSocketTest, RulesSeeAGet) {
+  serve(101);
+  policy::InboundPolicy policy = world_->inbound_policy();
+  policy::RbacRule rule;
+  rule.name = "service default/world deny #1";
+  rule.action = policy::RbacAction::deny;
+  rule.methods = {"GET"};
+  rule.paths = {"/chat/*"};
+  policy.ports[0].rules = {rule};
+  policy.ports[0].protocol = policy::Protocol::http1;
+  world_->set_inbound(policy);
+  const SentRequest& sent = caller_.send(websocket("/x/../chat"), false);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.head.status, 403);
+  EXPECT_EQ(application_.begins, 0);
+}
+
+class Http2TunnelTest : public MeshWebSocketTest {
+ protected:
+  void serve() {
+    declare(policy::Protocol::http2);
+    application_.on_request = [](ServedRequest& request) {
+      request.exchange->send_head(http::response(200), false);
+      request.on_body = [&request] {
+        request.exchange->send_body(request.body);
+        request.body.clear();
+      };
+      request.on_end = [&request] { request.exchange->send_end({}); };
+    };
+    listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
+    connect();
+  }
+  void expect_echo(const codec::RequestHead& head) {
+    SentRequest& sent = caller_.send(head, false);
+    ASSERT_TRUE(network_.run_until([&] { return sent.head.status != 0 || !sent.outcome.empty(); }));
+    ASSERT_EQ(sent.head.status, 200) << sent.outcome;
+    sent.exchange->send_body("ping");
+    ASSERT_TRUE(network_.run_until([&] { return sent.body == "ping"; }));
+    sent.exchange->send_end({});
+    ASSERT_TRUE(over(sent));
+    EXPECT_EQ(sent.outcome, "finished");
+  }
+
+  Http2ServerSide application_{world_->loop()};
+};
+
+TEST_F(Http2TunnelTest, AWebSocketStaysAnExtendedConnectToAnApplicationOfHttp2) {
+  serve();
+  expect_echo(websocket());
+  EXPECT_EQ(application_.requests.front()->head.protocol, "websocket");
+  EXPECT_EQ(application_.requests.front()->head.target, "/chat");
+}
+
+TEST_F(Http2TunnelTest, APlainConnectIsATunnel) {
+  serve();
+  codec::RequestHead head = http::request("CONNECT", "db:5432");
+  head.authority = "db:5432";
+  expect_echo(head);
+  EXPECT_EQ(application_.requests.front()->head.target, "db:5432");
+}
+
+}  // namespace
+}  // namespace weft::test
