@@ -343,6 +343,26 @@ TEST_F(MeshHttp2Test, AStalledCallBlocksNoOther) {
   network_.advance(1s);
 }
 
+TEST_F(MeshHttp2Test, AQuietCallIsKeptAndOneWhosePeerIsGoneIsGivenUp) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  std::vector<ServedRequest*> waiting;
+  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
+  hello->know({service({world->endpoint(app_port)})});
+  const auto caller = client(*hello);
+  const SentRequest& sent = caller->send(grpc(), true);
+  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
+  network_.advance(2min);
+  EXPECT_EQ(sent.outcome, "") << "pings are answered";
+  const MonotonicTime gone = hello->loop().now();
+  network_.set_down(world->ip(), true);
+  ASSERT_TRUE(over(sent));
+  EXPECT_LE(hello->loop().now() - gone,
+            limits::http2_keepalive_interval + limits::http2_keepalive_timeout + 1s);
+  EXPECT_EQ(sent.head.headers.get("grpc-status"), "14");
+  network_.set_down(world->ip(), false);
+}
+
 TEST_F(MeshHttp2Test, ADrainingPodTellsItsCallersAndFinishesWhatIsUnderWay) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
