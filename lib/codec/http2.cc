@@ -1,7 +1,6 @@
 #include "codec/http2.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -9,24 +8,14 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "codec/http2_ping.h"
+#include "codec/http2_stream.h"
 
 namespace weft::codec {
 namespace {
 
 // The ping whose answer says that a server's first GOAWAY has arrived.
 constexpr std::uint64_t shut_down_ping = 0x77656674'676f6f64;
-
-std::array<std::uint8_t, 8> ping_bytes(std::uint64_t payload) {
-  std::array<std::uint8_t, 8> bytes{};
-  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(payload >> (56 - 8 * i));
-  return bytes;
-}
-
-std::uint64_t ping_payload(const std::uint8_t* bytes) {
-  std::uint64_t payload = 0;
-  for (std::size_t i = 0; i < 8; ++i) payload = payload << 8 | bytes[i];
-  return payload;
-}
 
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -54,20 +43,6 @@ bool is_work(const nghttp2_frame_hd& head) {
 
 }  // namespace
 
-struct Http2Session::Stream {
-  Buffer out;
-  Headers out_trailers;
-  bool out_end = false;  // send_end() was called, or the head had `end`
-  bool above_high = false;
-  bool announced = false;      // the handler knows it
-  bool head_received = false;  // of a response: the final one
-  bool remote_end = false;
-  bool head_sent = false;
-  bool end_sent = false;
-  bool reset = false;
-  std::size_t unconsumed = 0;
-};
-
 // nghttp2's callbacks; `user` is the session.
 struct Http2Callbacks {
   using Event = Http2Limits::Event;
@@ -81,7 +56,7 @@ struct Http2Callbacks {
     } else if (head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION) {
       session.count(Event::empty_frame);
     } else if (head->type == NGHTTP2_HEADERS) {
-      session.check_order(head->stream_id, true);
+      session.check_order(head->stream_id, session.role_ == Http2Session::Role::server);
     }
     return 0;
   }
@@ -174,11 +149,9 @@ struct Http2Callbacks {
   static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& session = self(user);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !session.fault_) {
-      session.fault_ = Error{
-          Code::invalid,
-          str_cat(
-              "the peer broke HTTP/2: ", http2_code_name(static_cast<Http2Code>(frame->goaway.error_code)),
-              " ", printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len)))};
+      session.fault_ =
+          peer_broke(str_cat(http2_code_name(static_cast<Http2Code>(frame->goaway.error_code)), " ",
+                             printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len))));
     }
     if (is_work(frame->hd)) session.limits_.worked();
     Http2Session::Stream* stream = session.find(frame->hd.stream_id);
@@ -327,12 +300,10 @@ bool Http2Session::finished() const {
 void Http2Session::broke(int nghttp2_error) {
   dead_ = true;
   if (fault_) return;
-  if (nghttp2_error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-    fault_ =
-        Error{Code::invalid, "the peer does not speak HTTP/2 (with prior knowledge, or TLS with ALPN h2)"};
-  } else {
-    fault_ = Error{Code::invalid, str_cat("the peer broke HTTP/2: ", nghttp2_strerror(nghttp2_error))};
-  }
+  fault_ =
+      nghttp2_error == NGHTTP2_ERR_BAD_CLIENT_MAGIC
+          ? Error{Code::invalid, "the peer does not speak HTTP/2 (with prior knowledge, or TLS with ALPN h2)"}
+          : peer_broke(nghttp2_strerror(nghttp2_error));
 }
 
 void Http2Session::count(Http2Limits::Event event) {
@@ -344,24 +315,17 @@ void Http2Session::count(Http2Limits::Event event) {
 void Http2Session::check_order(StreamId id, bool may_begin) {
   if (fault_ || find(id) != nullptr) return;
   using Verdict = Http2Order::Verdict;
-  const Verdict verdict =
-      may_begin && role_ == Role::server && id % 2 != 0 ? order_.look_at_request(id) : order_.look(id);
-  switch (verdict) {
-    case Verdict::fine:
-      return;
-    case Verdict::after_reset:
-      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
-      return count(Http2Limits::Event::forced_reset);
-    case Verdict::after_end:
-      return end_with(Http2Code::stream_closed,
-                      Error{Code::invalid, "the peer broke HTTP/2: it went on behind END_STREAM"});
-    case Verdict::out_of_order:
-      return end_with(Http2Code::protocol_error,
-                      Error{Code::invalid, "the peer broke HTTP/2: its streams are out of order"});
+  const Verdict verdict = may_begin ? order_.look_at_request(id) : order_.look(id);
+  if (verdict == Verdict::after_reset) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
+    count(Http2Limits::Event::forced_reset);
+  } else if (verdict == Verdict::after_end) {
+    end_with(Http2Code::stream_closed, peer_broke("it went on behind END_STREAM"));
+  } else if (verdict == Verdict::out_of_order) {
+    end_with(Http2Code::protocol_error, peer_broke("its streams are out of order"));
   }
 }
 
-// With a GOAWAY that says `code`.
 void Http2Session::end_with(Http2Code code, Error why) {
   fault_ = std::move(why);
   nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(code));

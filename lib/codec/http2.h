@@ -123,7 +123,7 @@ class Http2Session {
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Http2Limits::Event event);
   void check_order(StreamId id, bool may_begin);
-  void end_with(Http2Code code, Error why);
+  void end_with(Http2Code code, Error why);  // by a GOAWAY that says `code`
   void broke(int nghttp2_error);
 
   Role role_;

@@ -32,4 +32,6 @@ std::string http2_code_name(Http2Code code) {
   return index < code_names.size() ? std::string(code_names[index]) : str_cat("code ", index);
 }
 
+Error peer_broke(std::string_view how) { return {Code::invalid, str_cat("the peer broke HTTP/2: ", how)}; }
+
 }  // namespace weft::codec

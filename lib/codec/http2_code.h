@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace weft::codec {
 
@@ -23,5 +26,7 @@ enum class Http2Code : std::uint32_t {
   http_1_1_required = 13,
 };
 std::string http2_code_name(Http2Code code);  // "REFUSED_STREAM"; the number for what RFC 9113 does not name
+// "the peer broke HTTP/2: " and how.
+Error peer_broke(std::string_view how);
 
 }  // namespace weft::codec

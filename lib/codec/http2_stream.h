@@ -1,0 +1,26 @@
+// What an Http2Session keeps of one stream.
+#pragma once
+
+#include <cstddef>
+
+#include "base/buffer.h"
+#include "codec/http2.h"
+#include "codec/message.h"
+
+namespace weft::codec {
+
+struct Http2Session::Stream {
+  Buffer out;
+  Headers out_trailers;
+  bool out_end = false;  // send_end() was called, or the head had `end`
+  bool above_high = false;
+  bool announced = false;      // the handler knows it
+  bool head_received = false;  // of a response: the final one
+  bool remote_end = false;
+  bool head_sent = false;
+  bool end_sent = false;
+  bool reset = false;
+  std::size_t unconsumed = 0;
+};
+
+}  // namespace weft::codec
