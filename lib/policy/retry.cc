@@ -187,7 +187,9 @@ RetryDecision RetryState::after(const TryOutcome& outcome, const TrySituation& s
   const bool at_once = *why == RetryClass::proved && situation.other_endpoint;
   const Duration back_off = at_once ? Duration(0) : back_off_.next(random);
   if (back_off >= situation.time_left) return no(NoRetry::no_time);
-  if (!budget.begin_retry(policy_.budget_percent)) return no(NoRetry::no_budget);
+  // Nor is anything added to the load of an application that never saw the request: the budget is for the
+  // rest. Measured by it, the few requests that are under way to a pod when it ends would fail.
+  if (!at_once && !budget.begin_retry(policy_.budget_percent)) return no(NoRetry::no_budget);
   ++retries_;
   return RetryDecision{true, *why, NoRetry::not_a_failure, back_off};
 }

@@ -19,7 +19,8 @@ inline constexpr std::uint32_t retry_attempts_max = 10;
 
 bool is_idempotent(std::string_view method);
 
-// ---- budget: retries in flight against requests in flight, of one Service ----
+// ---- budget: retries in flight against requests in flight, of one Service; not those that provably reached
+// no application and go to another endpoint ----
 
 class alignas(64) RetryBudget {
  public:

@@ -229,6 +229,25 @@ TEST(RetryBudget, GrantsThreeOrItsShareOfTheRequestsInFlight) {
   EXPECT_TRUE(budget.retry_begins(20));
 }
 
+// A pod that ends leaves several at once that its application never saw.
+TEST(RetryBudget, IsNotAskedForWhatReachedNoApplicationAndGoesElsewhere) {
+  SeededRandom random(1);
+  const auto budget = std::make_unique<RetryBudget>();
+  const RetryPolicy policy;
+  TryOutcome refused;
+  refused.end = TryEnd::connect_failure;
+  refused.never_delivered = true;
+  std::vector<std::unique_ptr<BudgetUse>> uses;
+  for (int i = 0; i < 20; ++i) {
+    uses.push_back(std::make_unique<BudgetUse>(*budget));
+    RetryState state(policy, "POST", false);
+    const RetryDecision decision = state.after(refused, {}, *uses.back(), random);
+    EXPECT_TRUE(decision.retry) << no_retry_name(decision.why_not);
+    EXPECT_EQ(decision.why, RetryClass::proved);
+  }
+  EXPECT_EQ(budget->retries(), 0u);
+}
+
 TEST(RetryBudget, ARequestHoldsOneShareFromItsFirstRetryToItsEnd) {
   const RetryPolicy policy = policy_of({{"retry-attempts", "5"}});
   const auto heap = std::make_unique<RetryBudget>();
