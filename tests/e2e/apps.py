@@ -116,7 +116,8 @@ def serve_grpc(handlers):
 
 
 def serve_echo():
-    """Unary: the message; Download: N messages of M bytes for b"N M" (Numbered: each begins with its number); Upload: how many bytes came; Chat: each in turn."""
+    """Unary: the message; Download: N messages of M bytes for b"N M" (Numbered: each begins with its number);
+    Upload: how many bytes came; Chat: each in turn."""
     import grpc
     pod = socket.gethostname()
 

@@ -55,7 +55,8 @@ def main():
     over.set()
     for worker in workers:
         worker.join()
-    print(json.dumps({"requests": sum(failed.values()) + sum(answers.values()), "seconds": round(time.monotonic() - begun, 1), "failed": failed, "answers": answers}))
+    print(json.dumps({"requests": sum(failed.values()) + sum(answers.values()), "seconds": round(time.monotonic() - begun, 1),
+                      "failed": failed, "answers": answers}))
 
 
 main()
