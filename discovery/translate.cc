@@ -157,6 +157,9 @@ std::optional<policy::Service> translate_service(const View& view, std::string_v
   out.retry = settings.retry;
   out.routes = settings.routes;
   out.canary = settings.canary;
+  out.fault = settings.fault;
+  out.mirror = settings.mirror;
+  out.attempts_header = settings.attempts_header;
   Endpoints endpoints = service->selector.empty()
                             ? endpoints_by_slices(view, *service, *port, settings.canary_label)
                             : endpoints_by_selector(view, *service, *port, settings.canary_label);

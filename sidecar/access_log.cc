@@ -132,6 +132,7 @@ std::string write_line(const RequestRecord& record, std::size_t text_limit) {
   write_tries(line, record.tries);
   line.number("request_bytes", record.request_bytes);
   line.number("response_bytes", record.response_bytes);
+  if (record.injected_delay > Duration(0)) line.milliseconds("injected_delay_ms", record.injected_delay);
   line.milliseconds("duration_ms", record.duration);
   line.milliseconds("head_ms", record.time_to_head);
   line.close('}');

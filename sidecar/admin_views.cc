@@ -55,6 +55,15 @@ Json service_json(const policy::Service& service) {
   if (service.retry.attempts) json["retry_attempts"] = *service.retry.attempts;
   if (service.retry.per_try_timeout) json["per_try_timeout_ms"] = service.retry.per_try_timeout->count();
   for (const policy::WeightedSubset& subset : service.canary) json["canary"][subset.subset] = subset.weight;
+  if (service.fault != policy::FaultInjection()) {
+    json["fault"] = {{"delay_ms", service.fault.delay.count()},
+                     {"delay_percent", service.fault.delay_percent},
+                     {"abort_status", service.fault.abort_status},
+                     {"abort_percent", service.fault.abort_percent}};
+  }
+  if (service.mirror != policy::Mirror())
+    json["mirror"] = {{"subset", service.mirror.subset}, {"percent", service.mirror.percent}};
+  if (service.attempts_header) json["attempts_header"] = true;
   json["routes"] = service.routes.size();
   json["endpoints"] = Json::array();
   for (const policy::Endpoint& endpoint : service.endpoints)

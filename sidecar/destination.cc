@@ -63,6 +63,7 @@ Destination Router::to_pod(const policy::AddressOwner& owner) const {
   service.addresses.clear();
   service.routes.clear();
   service.canary.clear();
+  service.mirror = {};
   service.endpoints = {owner.pod};
   Destination destination;
   destination.kind = Destination::Kind::service;
@@ -86,6 +87,8 @@ Admission OutboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
   policy::NormalTarget target = policy::normalise_target(std::move(head.target));
   record.path = target.path();
   head.target = std::move(target.target);
+  // Only the own application can have said it: on the way in, every sidecar strips it.
+  const bool asked_for_attempts = head.headers.has(attempts_header);
   head.headers.remove_prefix("x-weft-");
   if (context_.credentials)
     record.peers.source_identity = context_.credentials->client->svid()->id.to_string();
@@ -102,6 +105,7 @@ Admission OutboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
   }
   admission.service = destination.service;
   admission.application = destination.protocol;
+  admission.tells_attempts = asked_for_attempts || destination.service->config().attempts_header;
   record.peers.service = destination.service->config().name;
   return admission;
 }

@@ -2,9 +2,12 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "policy/fault.h"
 #include "sidecar/extended_connect.h"
 #include "sidecar/inbound_gate.h"
+#include "sidecar/mirror.h"
 #include "sidecar/telemetry.h"
+#include "sidecar/try_outcome.h"
 #include "sidecar/upstreams.h"
 
 namespace weft::sidecar {
@@ -35,6 +38,35 @@ Exchange::Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExc
     timeout_ = context_.loop.make_timer(anchor_.guard([this] { timed_out(); }));
     timeout_->start(*limit);
   }
+  begin();
+}
+
+Exchange::~Exchange() { drop_upstream(); }
+
+// ---- tries ----
+
+// A fault that is injected on purpose comes before anything that could go wrong by itself. A tunnel is no
+// exchange that could be held up or answered for.
+void Exchange::begin() {
+  policy::FaultDecision fault;
+  if (!upgrading_) fault = policy::decide_fault(admission_.service->config().fault, context_.random);
+  if (fault.abort_status == 0) shadow_ = context_.shadows->begin(admission_, head_);
+  if (shadow_ && request_ended_) context_.shadows->send(std::move(shadow_), bodyless_, {});
+  const auto go_on = [this, fault] {
+    fault.abort_status > 0 ? inject_fault(fault.abort_status) : choose_route();
+  };
+  if (fault.delay == policy::Millis(0)) return go_on();
+  state_ = State::backing_off;
+  record_.injected_delay = fault.delay;
+  fault_delay_ = context_.loop.make_timer(anchor_.guard(go_on));
+  fault_delay_->start(fault.delay);
+}
+
+void Exchange::inject_fault(int status) {
+  refuse(LocalReply{status, "fault-injected", "weft.mesh/fault of this Service asks for it", {}});
+}
+
+void Exchange::choose_route() {
   route_ = admission_.service->table.choose(&head_, context_.loop.now(), context_.random);
   record_.peers.subset = route_.subset;
   if (route_.rule >= 0)
@@ -45,10 +77,6 @@ Exchange::Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExc
   if (is_extended_connect(head_)) downstream_->pause_body();
   begin_try();
 }
-
-Exchange::~Exchange() { drop_upstream(); }
-
-// ---- tries ----
 
 void Exchange::begin_try() {
   state_ = State::connecting;
@@ -67,7 +95,8 @@ void Exchange::begin_try() {
   record_.peers.endpoint = record_.tries.back().endpoint;
   UpstreamTarget target{endpoint.address, endpoint.identity};
   if (record_.peers.direction == Direction::outbound && context_.is_own_pod(endpoint.address.ip)) {
-    if (!hand_over_to_own_pod()) return;
+    if (const auto refusal = hand_over_request(context_, endpoint.address.port, head_, record_))
+      return refuse(*refusal);
     target.identity.clear();
   }
   upstream_meshed_ = !target.identity.empty();
@@ -79,37 +108,10 @@ void Exchange::begin_try() {
     }
     per_try_timeout_->start(*limit);
   }
+  const http::HttpProtocol protocol = protocol_towards(target, head_, admission_.application);
+  bridged_ = is_extended_connect(head_) && protocol == http::HttpProtocol::http1;
   acquiring_ = context_.upstreams->acquire(
-      target, upstream_protocol(),
-      anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
-}
-
-// Between sidecars as it came: the receiver knows what its application speaks. There the declared protocol
-// decides, and without one the caller's. A gRPC server speaks HTTP/2 whatever its port is called; Upgrade is
-// a matter of HTTP/1 (RFC 9113 § 8.6).
-http::HttpProtocol Exchange::upstream_protocol() const {
-  using http::HttpProtocol;
-  if (head_.headers.has("upgrade")) return HttpProtocol::http1;
-  const policy::Protocol spoken = admission_.application;
-  if (upstream_meshed_ || record_.grpc || !policy::is_http(spoken))
-    return head_.version == codec::Version::http2 ? HttpProtocol::http2 : HttpProtocol::http1;
-  return spoken == policy::Protocol::http1 ? HttpProtocol::http1 : HttpProtocol::http2;
-}
-
-// The own pod is not called over the wire: its inbound policy is asked here, with the own identity.
-bool Exchange::hand_over_to_own_pod() {
-  const auto& inbound = context_.config->inbound;
-  if (!inbound) {
-    refuse(LocalReply{503, "no-config", "the pod's own inbound policy is not known yet", {}});
-    return false;
-  }
-  const Caller caller = own_identity(context_);
-  const auto refusal = authorise_request(*inbound, endpoint_->endpoint->address.port, caller, head_, record_);
-  if (refusal)
-    refuse(*refusal);
-  else
-    announce_caller(inbound->policy(), caller, head_);
-  return !refusal;
+      target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
 }
 
 void Exchange::acquired(Result<http::Lease> lease) {
@@ -128,7 +130,6 @@ void Exchange::send_request() {
   state_ = State::active;
   const bool end = request_ended_ && replay_.empty() && request_trailers_.empty() && !upgrading_ && bodyless_;
   time_limit_.announce(context_.loop.now() - started_, head_.headers);
-  bridged_ = is_extended_connect(head_) && upstream_protocol() == http::HttpProtocol::http1;
   http::ClientConnection& connection = lease_->connection();
   upstream_ = bridged_ ? &connection.request(upgrade_request(head_, context_.random), end, upstream_side_)
                        : &connection.request(head_, end, upstream_side_);
@@ -219,13 +220,16 @@ void Exchange::refuse(const LocalReply& reply) {
   state_ = State::finished;
   if (timeout_) timeout_->stop();
   if (back_off_) back_off_->stop();
+  if (fault_delay_) fault_delay_->stop();
   if (record_.reason.empty()) record_.reason = reply.reason;
   if (!downstream_) return;
   if (response_started_) return cut_response(reply);
   record_.status = reply.status;
   response_started_ = response_ended_ = true;
   if (!request_ended_) downstream_->abandon_request();
-  send_local_reply(*downstream_, head_, reply);
+  codec::Headers more;
+  tell_attempts(more);
+  send_local_reply(*downstream_, head_, reply, more);
 }
 
 // A response that has begun is ended so that it is not taken for complete: by a status behind it where the
@@ -242,6 +246,7 @@ void Exchange::cut_response(const LocalReply& reply) {
 
 void Exchange::over() {
   drop_upstream();
+  shadow_.reset();
   state_ = State::finished;
   anchor_.drop();
   record_.duration = context_.loop.now() - started_;

@@ -3,8 +3,8 @@
 // authorisation) has been decided by the Gate that admitted it. Owned by its HttpDownstream, on the worker's
 // thread. exchange.cc makes the tries, exchange_relay.cc carries bodies and responses between the two sides.
 //
-//   waiting (for the route's endpoint) → connecting → sending/receiving → finished
-//        ↑______________ backing_off ______________|
+//   (held up by a fault →) waiting (for the route's endpoint) → connecting → sending/receiving → finished
+//                             ↑______________ backing_off ______________|
 #pragma once
 
 #include <memory>
@@ -26,6 +26,7 @@
 namespace weft::sidecar {
 
 class Exchange;
+class Shadow;
 
 class ExchangeOwner {
  public:
@@ -79,9 +80,9 @@ class Exchange final : public http::ServerExchangeHandler {
   void upstream_finished();
   void upstream_aborted(const Error& error, http::Delivery delivery);
 
+  void begin();
+  void choose_route();
   void begin_try();
-  bool hand_over_to_own_pod();
-  http::HttpProtocol upstream_protocol() const;
   void acquired(Result<http::Lease> lease);
   void send_request();
   LocalReply undelivered_reply(const Error& error) const;
@@ -92,10 +93,12 @@ class Exchange final : public http::ServerExchangeHandler {
   void drop_upstream();
   void deliver_head(codec::ResponseHead&& head, bool end);
   void clean_response(codec::Headers& headers) const;
+  void tell_attempts(codec::Headers& headers) const;
   void refuse(const LocalReply& reply);
   void cut_response(const LocalReply& reply);
   void timed_out();
   void per_try_timed_out();
+  void inject_fault(int status);
   void over();
 
   WorkerContext& context_;
@@ -114,6 +117,7 @@ class Exchange final : public http::ServerExchangeHandler {
   bool request_ended_ = false;
   bool bodyless_ = false;
   codec::Headers request_trailers_;
+  std::unique_ptr<Shadow> shadow_;  // the copy for weft.mesh/mirror, while it is gathered
 
   // The present try.
   policy::RouteChoice route_;
@@ -137,6 +141,7 @@ class Exchange final : public http::ServerExchangeHandler {
   std::unique_ptr<io::Timer> timeout_;
   std::unique_ptr<io::Timer> per_try_timeout_;
   std::unique_ptr<io::Timer> back_off_;
+  std::unique_ptr<io::Timer> fault_delay_;
   Anchor anchor_;
 };
 

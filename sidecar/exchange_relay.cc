@@ -4,7 +4,8 @@
 #include "base/text.h"
 #include "sidecar/exchange.h"
 #include "sidecar/extended_connect.h"
-#include "sidecar/inbound_gate.h"
+#include "sidecar/mirror.h"
+#include "sidecar/try_outcome.h"
 
 namespace weft::sidecar {
 namespace {
@@ -17,6 +18,7 @@ constexpr int status_switching_protocols = 101;
 
 void Exchange::request_body(std::string_view bytes) {
   record_.request_bytes += bytes.size();
+  if (shadow_ && !shadow_->add(bytes)) shadow_.reset();
   if (state_ == State::finished) return;
   const bool fits = replay_.size() + bytes.size() <= limits::retry_buffer_bytes_max;
   if (state_ == State::active) {
@@ -41,6 +43,7 @@ void Exchange::request_end(const codec::Headers& trailers) {
   // What may not be said in the head may not be said behind the body either.
   request_trailers_.remove("x-forwarded-client-cert");
   request_trailers_.remove_prefix("x-weft-");
+  if (shadow_) context_.shadows->send(std::move(shadow_), bodyless_, request_trailers_);
   if (state_ == State::active && upstream_) upstream_->send_end(request_trailers_);
 }
 
@@ -77,18 +80,8 @@ void Exchange::response_head(codec::ResponseHead&& head, bool end) {
   if (bridged_) {
     if (const auto instead = answer_connect(head)) return refuse(*instead);
   }
-  policy::TryOutcome outcome;
-  outcome.status = static_cast<std::uint16_t>(head.status);
-  if (const auto status = head.headers.get("grpc-status"); status && end) {
-    outcome.grpc_status = parse_number<std::uint32_t>(*status);
-  }
   const std::string peer_error(upstream_meshed_ ? head.headers.get("x-weft-error").value_or("") : "");
-  // The peer's sidecar says that its application was never reached.
-  if (peer_error == undelivered_reason) {
-    outcome.end = policy::TryEnd::connect_failure;
-    outcome.never_delivered = true;
-  }
-  if (try_again(outcome, std::to_string(head.status))) return;
+  if (try_again(outcome_of(head, end, peer_error), std::to_string(head.status))) return;
   if (!peer_error.empty()) record_.reason = peer_error;
   deliver_head(std::move(head), end);
 }
@@ -101,6 +94,7 @@ void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
   record_.time_to_head = context_.loop.now() - started_;
   if (const auto status = head.headers.get("grpc-status")) record_.grpc_status = *status;
   clean_response(head.headers);
+  tell_attempts(head.headers);
   tunnel_ = head.status == status_switching_protocols || (head_.method == "CONNECT" && head.status < 300);
   // A time-out is for an exchange, not for the life of a tunnel that came of it.
   if (timeout_ && tunnel_) timeout_->stop();
@@ -114,6 +108,10 @@ void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
 // goes.
 void Exchange::clean_response(codec::Headers& headers) const {
   if (!upstream_meshed_) headers.remove_prefix("x-weft-");
+}
+
+void Exchange::tell_attempts(codec::Headers& headers) const {
+  if (admission_.tells_attempts) headers.set(attempts_header, std::to_string(record_.tries.size()));
 }
 
 void Exchange::response_body(std::string_view bytes) {

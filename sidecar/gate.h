@@ -16,6 +16,7 @@ namespace weft::sidecar {
 struct Admission {
   std::shared_ptr<const ServiceState> service;              // where it goes; null with a reply
   policy::Protocol application = policy::Protocol::detect;  // what is declared to be spoken there
+  bool tells_attempts = false;                              // the caller hears how many tries were made
   std::optional<LocalReply> reply;                          // refused: what to say
 };
 

@@ -77,6 +77,16 @@ void announce_caller(const policy::InboundPolicy& policy, const Caller& caller, 
                                                ";URI=", caller.identity->to_string()));
 }
 
+std::optional<LocalReply> hand_over_request(const WorkerContext& context, std::uint16_t port,
+                                            codec::RequestHead& head, RequestRecord& record) {
+  const auto& inbound = context.config->inbound;
+  if (!inbound) return LocalReply{503, "no-config", "the pod's own inbound policy is not known yet", {}};
+  const Caller caller = own_identity(context);
+  auto refusal = authorise_request(*inbound, port, caller, head, record);
+  if (!refusal) announce_caller(inbound->policy(), caller, head);
+  return refusal;
+}
+
 InboundGate::InboundGate(WorkerContext& context, Caller caller, const Address& application)
     : context_(context),
       caller_(std::move(caller)),

@@ -36,6 +36,11 @@ std::optional<LocalReply> authorise_request(const InboundState& inbound, std::ui
 // Removes what only we may say and sets x-forwarded-client-cert as Envoy writes it.
 void announce_caller(const policy::InboundPolicy& policy, const Caller& caller, codec::RequestHead& head);
 
+// The own pod is not called over the wire: its inbound policy is asked here, with the own identity. Nothing
+// when `head` may go to the application at `port`, and then it names the caller.
+std::optional<LocalReply> hand_over_request(const WorkerContext& context, std::uint16_t port,
+                                            codec::RequestHead& head, RequestRecord& record);
+
 class InboundGate final : public Gate {
  public:
   // `application`: the original destination, where the application listens.

@@ -30,7 +30,7 @@ bool is_grpc(const codec::Headers& headers) {
 }
 
 void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& request,
-                      const LocalReply& reply) {
+                      const LocalReply& reply, const codec::Headers& more) {
   const bool grpc = is_grpc(request.headers);
   const std::string body = grpc ? std::string() : reply.text + "\n";
   codec::ResponseHead head;
@@ -46,6 +46,7 @@ void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& 
     head.headers.add("x-weft-error", reply.reason);
   }
   if (!reply.rule.empty()) head.headers.add("x-weft-rule", reply.rule);
+  for (const codec::Header& field : more.fields()) head.headers.add(field.name, field.value);
   const bool bodiless = grpc || request.method == "HEAD";
   exchange.send_head(head, bodiless);
   if (bodiless) return;

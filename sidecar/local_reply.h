@@ -22,8 +22,11 @@ bool is_grpc(const codec::Headers& headers);
 // The reply as the end of a gRPC response: grpc-status, grpc-message, x-weft-error.
 codec::Headers grpc_trailers(const LocalReply& reply);
 
-// Sends head, body and end.
+// How many tries were made of the request, 0 to 11; in requests it asks for that.
+inline constexpr std::string_view attempts_header = "x-weft-attempts";
+
+// Sends head, `more` headers in it, body and end.
 void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& request,
-                      const LocalReply& reply);
+                      const LocalReply& reply, const codec::Headers& more = {});
 
 }  // namespace weft::sidecar

@@ -48,6 +48,7 @@ Metrics::Metrics(std::size_t workers, MetricLimits limits)
       refused_(workers, limits.series_max),
       ended_(workers, limits.series_max),
       retries_(workers, limits.series_max),
+      mirrored_(workers, limits.series_max),
       plain_(workers, limits.series_max) {}
 
 WorkerMetrics::WorkerMetrics(Metrics& metrics, std::size_t worker)
@@ -57,6 +58,7 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics, std::size_t worker)
       refused_(metrics.refused_, worker),
       ended_(metrics.ended_, worker),
       retries_(metrics.retries_, worker),
+      mirrored_(metrics.mirrored_, worker),
       plain_(metrics.plain_, worker) {}
 
 void WorkerMetrics::key(std::initializer_list<std::string_view> fields) {
@@ -131,6 +133,11 @@ void WorkerMetrics::connection_ended(Direction direction, std::string_view reaso
 void WorkerMetrics::endpoint_ejected(WallTime now) {
   key({ejections_metric});
   plain_.at(key_, now).count.add(1);
+}
+
+void WorkerMetrics::request_mirrored(std::string_view outcome, WallTime now) {
+  key({outcome});
+  mirrored_.at(key_, now).count.add(1);
 }
 
 void WorkerMetrics::log_lines_dropped(std::uint64_t lines, WallTime now) {

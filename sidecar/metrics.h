@@ -80,6 +80,7 @@ class Metrics {
   SeriesFamily<CountShard> refused_;      // direction, reason
   SeriesFamily<CountShard> ended_;        // direction, reason
   SeriesFamily<CountShard> retries_;      // class
+  SeriesFamily<CountShard> mirrored_;     // outcome
   SeriesFamily<CountShard> plain_;        // name of a counter without labels
 };
 
@@ -96,6 +97,7 @@ class WorkerMetrics {
   void connection_refused(Direction direction, std::string_view reason, WallTime now);
   void connection_ended(Direction direction, std::string_view reason, WallTime now);
   void endpoint_ejected(WallTime now);
+  void request_mirrored(std::string_view outcome, WallTime now);
   void log_lines_dropped(std::uint64_t lines, WallTime now);
 
  private:
@@ -109,6 +111,7 @@ class WorkerMetrics {
   SeriesCache<CountShard> refused_;
   SeriesCache<CountShard> ended_;
   SeriesCache<CountShard> retries_;
+  SeriesCache<CountShard> mirrored_;
   SeriesCache<CountShard> plain_;
   std::string key_;  // scratch: a request that finds its series allocates nothing
 };

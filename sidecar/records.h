@@ -52,6 +52,7 @@ struct RequestRecord {
   std::vector<TryRecord> tries;
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
+  Duration injected_delay{0};  // of weft.mesh/fault, within the duration
   Duration duration{0};
   Duration time_to_head{0};  // until the response head from upstream
 };

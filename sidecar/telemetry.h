@@ -27,6 +27,8 @@ class Telemetry {
   // One that served, and that weft ended by itself: certificate-expired, age-limit, policy-changed, …
   virtual void connection_ended(Direction direction, std::string_view reason) = 0;
   virtual void endpoint_ejected(std::string_view endpoint) = 0;
+  // A copy for weft.mesh/mirror: answered, failed, timeout, or never sent: too-large, no-room, no-endpoint.
+  virtual void request_mirrored(std::string_view outcome) = 0;
 };
 
 }  // namespace weft::sidecar

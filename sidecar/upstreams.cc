@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "http/dial.h"
+#include "sidecar/local_reply.h"
 #include "tls/tls_stream.h"
 
 namespace weft::sidecar {
@@ -18,6 +19,15 @@ http::PoolOptions pool_options(Function<std::optional<Duration>(const io::Stream
 }
 
 }  // namespace
+
+http::HttpProtocol protocol_towards(const UpstreamTarget& target, const codec::RequestHead& head,
+                                    policy::Protocol declared) {
+  using http::HttpProtocol;
+  if (head.headers.has("upgrade")) return HttpProtocol::http1;
+  if (!target.identity.empty() || is_grpc(head.headers) || !policy::is_http(declared))
+    return head.version == codec::Version::http2 ? HttpProtocol::http2 : HttpProtocol::http1;
+  return declared == policy::Protocol::http1 ? HttpProtocol::http1 : HttpProtocol::http2;
+}
 
 Upstreams::Upstreams(WorkerContext& context)
     : context_(context),

@@ -20,6 +20,12 @@ struct UpstreamTarget {
   std::string identity;  // SPIFFE id to demand; empty: plaintext
 };
 
+// What to speak there. Between sidecars as the request came: the receiver knows what its application speaks.
+// Elsewhere what was `declared` decides, and without that the caller's. A gRPC server speaks HTTP/2 whatever
+// its port is called; Upgrade is a matter of HTTP/1 (RFC 9113 § 8.6).
+http::HttpProtocol protocol_towards(const UpstreamTarget& target, const codec::RequestHead& head,
+                                    policy::Protocol declared);
+
 class Upstreams {
  public:
   explicit Upstreams(WorkerContext& context);

@@ -33,6 +33,8 @@ Worker::Worker(const Settings& settings, policy::EndpointRegistry& endpoints, Te
                               nullptr} {
   upstreams_ = std::make_unique<Upstreams>(context_);
   context_.upstreams = upstreams_.get();
+  shadows_ = std::make_unique<Shadows>(context_);
+  context_.shadows = shadows_.get();
 }
 
 Worker::~Worker() {

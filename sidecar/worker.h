@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "io/uv_loop.h"
 #include "sidecar/connection.h"
+#include "sidecar/mirror.h"
 #include "sidecar/settings.h"
 #include "sidecar/telemetry.h"
 #include "sidecar/upstreams.h"
@@ -60,6 +61,7 @@ class Worker final : ConnectionOwner {
   SeededRandom random_;
   WorkerContext context_;
   std::unique_ptr<Upstreams> upstreams_;
+  std::unique_ptr<Shadows> shadows_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::atomic<std::size_t> connection_count_{0};
   std::vector<std::unique_ptr<io::Listener>> outbound_listeners_;

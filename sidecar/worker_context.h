@@ -17,6 +17,7 @@
 
 namespace weft::sidecar {
 
+class Shadows;
 class Telemetry;
 class Upstreams;
 
@@ -38,6 +39,7 @@ struct WorkerContext {
   std::shared_ptr<const Config> config;            // never null
   std::shared_ptr<const Credentials> credentials;  // null before the first certificate
   Upstreams* upstreams = nullptr;
+  Shadows* shadows = nullptr;
   ServerFirst server_first;
   // Addresses that connections went to, since they were last told to the control thread.
   std::unordered_set<Address> used_addresses;

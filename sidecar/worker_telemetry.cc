@@ -44,6 +44,10 @@ void WorkerTelemetry::endpoint_ejected(std::string_view endpoint) {
   log::info("an endpoint keeps failing and is left out for a while", {{"endpoint", std::string(endpoint)}});
 }
 
+void WorkerTelemetry::request_mirrored(std::string_view outcome) {
+  metrics_.request_mirrored(outcome, loop_->wall_now());
+}
+
 void WorkerTelemetry::count_dropped_lines() {
   if (const std::uint64_t dropped = log_.take_dropped(); dropped > 0) {
     metrics_.log_lines_dropped(dropped, loop_->wall_now());

@@ -29,6 +29,7 @@ class WorkerTelemetry final : public Telemetry {
   void connection_refused(Direction direction, std::string_view reason) override;
   void connection_ended(Direction direction, std::string_view reason) override;
   void endpoint_ejected(std::string_view endpoint) override;
+  void request_mirrored(std::string_view outcome) override;
 
  private:
   void count_dropped_lines();

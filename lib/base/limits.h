@@ -44,6 +44,7 @@ inline constexpr auto tcp_idle_timeout = 1h;
 inline constexpr auto detect_silence = 100ms;
 inline constexpr auto config_wait = 1s;
 inline constexpr auto drain_timeout_max = 45s;
+inline constexpr auto shadow_timeout = 10s;  // then a copy for weft.mesh/mirror is given up
 inline constexpr auto pool_idle_timeout = 60s;
 // Age of a mesh HTTP connection, ± the jitter, so that those made together do not end together. A caller ends
 // its own first, between two requests; the receiver's limit is for callers that have none.
@@ -57,6 +58,7 @@ inline constexpr auto linger_timeout = 5s;
 inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 
 // Counts.
+inline constexpr std::size_t shadows_max = 64;  // copies for weft.mesh/mirror, of a worker
 inline constexpr unsigned safe_retries_max = 2;
 inline constexpr unsigned retry_budget_min = 3;
 inline constexpr unsigned retry_budget_percent = 20;

@@ -12,6 +12,8 @@ class Random {
   virtual std::uint64_t next() = 0;
   // Uniform in [0, bound). REQUIRES: bound > 0.
   std::uint64_t below(std::uint64_t bound);
+  // True in `percent` of a hundred cases; 0 draws nothing. REQUIRES: percent <= 100.
+  bool happens(std::uint32_t percent) { return percent > 0 && below(100) < percent; }
   // Uniform in [0, 1).
   double unit();
 };

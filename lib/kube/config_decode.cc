@@ -41,6 +41,17 @@ Result<policy::Millis> duration(std::uint64_t milliseconds, std::string_view fie
   return policy::Millis(milliseconds);
 }
 
+Result<std::uint16_t> status_code(std::uint32_t status, std::string_view field, std::uint32_t least = 100) {
+  if (status < least || status > 599)
+    return fail(Code::invalid, str_cat(field, ": ", status, " is not a status code"));
+  return static_cast<std::uint16_t>(status);
+}
+
+Result<std::uint32_t> percentage(std::uint32_t percent, std::string_view field) {
+  if (percent > 100) return fail(Code::invalid, str_cat(field, ": above 100"));
+  return percent;
+}
+
 Result<Address> address(const std::string& text, std::string_view field) {
   auto parsed = Address::parse(text);
   if (!parsed) return fail(parsed.error().in(field));
@@ -63,16 +74,14 @@ Result<policy::RetryPolicy> get(const wire::RetryPolicy& in) {
   if (in.has_attempts()) out.attempts = in.attempts();
   if (in.has_retry_on()) out.retry_on = in.retry_on();
   for (const std::uint32_t status : in.statuses()) {
-    if (status < 100 || status > 599)
-      return fail(Code::invalid, str_cat("retry.statuses: ", status, " is not a status code"));
-    out.statuses.push_back(static_cast<std::uint16_t>(status));
+    WEFT_ASSIGN(const std::uint16_t code, status_code(status, "retry.statuses"));
+    out.statuses.push_back(code);
   }
   if (in.has_per_try_timeout_ms()) {
     WEFT_ASSIGN(out.per_try_timeout, duration(in.per_try_timeout_ms(), "retry.per_try_timeout"));
   }
   out.methods = strings(in.methods());
-  if (in.budget_percent() > 100) return fail(Code::invalid, "retry.budget_percent: above 100");
-  out.budget_percent = in.budget_percent();
+  WEFT_ASSIGN(out.budget_percent, percentage(in.budget_percent(), "retry.budget_percent"));
   return out;
 }
 
@@ -87,6 +96,17 @@ Result<policy::RouteRule> get(const wire::RouteRule& in) {
     out.conditions.push_back(std::move(added));
   }
   out.subset = in.subset();
+  return out;
+}
+
+Result<policy::FaultInjection> get(const wire::FaultInjection& in) {
+  policy::FaultInjection out;
+  WEFT_ASSIGN(out.delay, duration(in.delay_ms(), "fault.delay"));
+  WEFT_ASSIGN(out.delay_percent, percentage(in.delay_percent(), "fault.delay_percent"));
+  WEFT_ASSIGN(out.abort_percent, percentage(in.abort_percent(), "fault.abort_percent"));
+  if (in.abort_percent() > 0) {
+    WEFT_ASSIGN(out.abort_status, status_code(in.abort_status(), "fault.abort_status", 400));
+  }
   return out;
 }
 
@@ -115,6 +135,10 @@ Result<Content> get(const wire::Service& in) {
     WEFT_ASSIGN(policy::Endpoint added, get(in.endpoints(i), str_cat("endpoints[", i, "]")));
     out.endpoints.push_back(std::move(added));
   }
+  WEFT_ASSIGN(out.fault, get(in.fault()));
+  out.mirror.subset = in.mirror().subset();
+  WEFT_ASSIGN(out.mirror.percent, percentage(in.mirror().percent(), "mirror.percent"));
+  out.attempts_header = in.attempts_header();
   return Content(std::move(out));
 }
 

@@ -38,6 +38,13 @@ void put(wire::RouteRule& out, const policy::RouteRule& in) {
   out.set_subset(in.subset);
 }
 
+void put(wire::FaultInjection& out, const policy::FaultInjection& in) {
+  out.set_delay_ms(static_cast<std::uint64_t>(in.delay.count()));
+  out.set_delay_percent(in.delay_percent);
+  out.set_abort_status(in.abort_status);
+  out.set_abort_percent(in.abort_percent);
+}
+
 void put(wire::Service& out, const policy::Service& in) {
   out.set_name(in.name);
   out.set_host(in.host);
@@ -53,6 +60,12 @@ void put(wire::Service& out, const policy::Service& in) {
     added.set_weight(subset.weight);
   }
   for (const policy::Endpoint& endpoint : in.endpoints) put(*out.add_endpoints(), endpoint);
+  if (in.fault != policy::FaultInjection()) put(*out.mutable_fault(), in.fault);
+  if (in.mirror != policy::Mirror()) {
+    out.mutable_mirror()->set_subset(in.mirror.subset);
+    out.mutable_mirror()->set_percent(in.mirror.percent);
+  }
+  out.set_attempts_header(in.attempts_header);
 }
 
 void put(wire::AddressOwner& out, const policy::AddressOwner& in) {

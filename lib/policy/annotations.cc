@@ -55,23 +55,26 @@ constexpr Entry<S> audit_entry{"audit", add_rules<S, RbacAction::audit>};
 using S = ServiceSettings;
 constexpr Entry<S> service_entries[] = {
     allow_entry<S>,
+    {"attempts-header",
+     [](S& s, const Piece& v, std::string_view) { return store(values::on_or_off(v), s.attempts_header); }},
     audit_entry<S>,
     {"canary", [](S& s, const Piece& v, std::string_view) { return store(values::canary(v), s.canary); }},
     {"canary-label",
      [](S& s, const Piece& v, std::string_view) { return store(grammar::label_key(v), s.canary_label); }},
     {"canary-sticky", [](S&, const Piece& v, std::string_view) { return check(values::check_sticky(v)); }},
     deny_entry<S>,
-    {"fault", [](S&, const Piece& v, std::string_view) { return check(values::check_fault(v)); }},
+    {"fault",
+     [](S& s, const Piece& v, std::string_view) { return store(values::fault_injection(v), s.fault); }},
     {"limits", [](S&, const Piece& v, std::string_view) { return check(values::check_limits(v)); }},
     {"load-balancer",
      [](S&, const Piece& v, std::string_view) { return check(values::check_load_balancer(v)); }},
-    {"mirror", [](S&, const Piece& v, std::string_view) { return check(values::check_mirror(v)); }},
+    {"mirror", [](S& s, const Piece& v, std::string_view) { return store(values::mirror(v), s.mirror); }},
     {"outlier", [](S& s, const Piece& v, std::string_view) { return store(values::outlier(v), s.outlier); }},
     {"per-try-timeout",
      [](S& s, const Piece& v, std::string_view) {
        return store(grammar::duration(v), s.retry.per_try_timeout);
      }},
-    {"preserve-case", [](S&, const Piece& v, std::string_view) { return check(values::check_switch(v)); }},
+    {"preserve-case", [](S&, const Piece& v, std::string_view) { return check(values::on_or_off(v)); }},
     {"retry-attempts",
      [](S& s, const Piece& v, std::string_view) {
        return store(grammar::number(v, 0, retry_attempts_max, "a number of further tries"), s.retry.attempts);
@@ -142,7 +145,7 @@ constexpr Entry<P> pod_entries[] = {
      [](P& p, const Piece& v, std::string_view) {
        return store(values::outbound_policy(v), p.outbound_policy);
      }},
-    {"preserve-case", [](P&, const Piece& v, std::string_view) { return check(values::check_switch(v)); }},
+    {"preserve-case", [](P&, const Piece& v, std::string_view) { return check(values::on_or_off(v)); }},
     // Written by the injector, for people and for itself.
     {"status", [](P&, const Piece&, std::string_view) -> Applied { return std::nullopt; }},
     {"tcp-max-age",

@@ -71,6 +71,9 @@ struct ServiceSettings {
   std::vector<WeightedSubset> canary;
   std::string canary_label = "version";
   std::optional<OutlierSettings> outlier;
+  FaultInjection fault;
+  Mirror mirror;
+  bool attempts_header = false;
   RuleSettings rbac;
   bool operator==(const ServiceSettings&) const = default;
 };

@@ -57,8 +57,9 @@ bool is_idempotent(std::string_view method) {
 
 bool RetryBudget::retry_begins(std::uint32_t percent) {
   const std::uint64_t requests = requests_.load(std::memory_order_relaxed);
-  const std::uint64_t most = std::max<std::uint64_t>(limits::retry_budget_min, requests * percent / 100);
-  if (retries_.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  const std::uint64_t retries = retries_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t first_tries = requests - std::min(requests, retries);
+  if (retries < std::max<std::uint64_t>(limits::retry_budget_min, first_tries * percent / 100)) return true;
   retries_.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
@@ -123,6 +124,11 @@ std::uint32_t RetryState::attempts() const {
   return std::min(policy_.attempts.value_or(limits::safe_retries_max), retry_attempts_max);
 }
 
+bool RetryState::named_status(std::uint16_t status) const {
+  return (policy_.attempts || policy_.retry_on) &&
+         std::find(policy_.statuses.begin(), policy_.statuses.end(), status) != policy_.statuses.end();
+}
+
 bool RetryState::named(const TryOutcome& outcome) const {
   const auto has = [this](std::uint32_t bits) { return (retry_on_ & bits) != 0; };
   switch (outcome.end) {
@@ -130,12 +136,10 @@ bool RetryState::named(const TryOutcome& outcome) const {
       if (has(retry_5xx) && outcome.status >= 500 && outcome.status <= 599) return true;
       if (has(retry_gateway_error) && is_gateway_error(outcome.status)) return true;
       if (has(retry_retriable_4xx) && outcome.status == status_conflict) return true;
-      return (policy_.attempts || policy_.retry_on) &&
-             std::find(policy_.statuses.begin(), policy_.statuses.end(), outcome.status) !=
-                 policy_.statuses.end();
+      return named_status(outcome.status);
     // As Envoy has it, 5xx and gateway-error cover a server that does not answer at all.
     case TryEnd::reset:
-      return has(retry_reset | retry_5xx | retry_gateway_error);
+      return has(retry_reset | retry_5xx | retry_gateway_error) || named_status(outcome.status);
     case TryEnd::per_try_timeout:
       return has(retry_per_try_timeout | retry_5xx | retry_gateway_error);
     case TryEnd::connect_failure:

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -19,8 +20,11 @@ inline constexpr std::uint32_t retry_attempts_max = 10;
 
 bool is_idempotent(std::string_view method);
 
-// ---- budget: retries in flight against requests in flight, of one Service; not those that provably reached
+// ---- budget: retries in flight against first tries in flight, of one Service; not those that provably reached
 // no application and go to another endpoint ----
+//
+// Not against all requests: those that are being retried would make room for more of them, and the load on an
+// upstream that always fails would rise by more than the share.
 
 class alignas(64) RetryBudget {
  public:
@@ -46,8 +50,11 @@ class BudgetUse {
     if (retrying_) budget_.retry_ends();
     budget_.request_ends();
   }
-  // A request counts as one retry in flight from its first retry on.
-  bool begin_retry(std::uint32_t percent) { return retrying_ || (retrying_ = budget_.retry_begins(percent)); }
+  // Each retry asks anew: the one before it has ended.
+  bool begin_retry(std::uint32_t percent) {
+    if (std::exchange(retrying_, false)) budget_.retry_ends();
+    return retrying_ = budget_.retry_begins(percent);
+  }
 
  private:
   RetryBudget& budget_;
@@ -68,8 +75,8 @@ std::string_view try_end_name(TryEnd end);  // "connect-failure", as in retry-on
 struct TryOutcome {
   TryEnd end = TryEnd::response;
   bool never_delivered =
-      false;  // reset: proved that no byte was handed to the kernel (http::Delivery::never)
-  std::uint16_t status = 0;
+      false;                 // reset: proved that no byte was handed to the kernel (http::Delivery::never)
+  std::uint16_t status = 0;  // 0: there was no answer; a peer's sidecar answers for an application that reset
   std::optional<std::uint32_t> grpc_status;
 };
 
@@ -113,6 +120,7 @@ class RetryState {
  private:
   std::optional<RetryClass> retry_class(const TryOutcome& outcome) const;
   bool named(const TryOutcome& outcome) const;
+  bool named_status(std::uint16_t status) const;
   bool named_for_grpc(const TryOutcome& outcome) const;
   std::uint32_t attempts() const;
 

@@ -48,6 +48,7 @@ RouteTable::RouteTable(std::shared_ptr<const Service> service, EndpointRegistry&
     }
     rules_.push_back(std::move(compiled));
   }
+  if (service_->mirror.percent > 0) mirror_ = group_of(service_->mirror.subset);
 }
 
 // Rules and weights that name one subset share its group.
@@ -123,6 +124,11 @@ std::optional<EndpointChoice> RouteTable::pick(const RouteChoice& choice, const 
   const auto index = pick_endpoint(states_, choice.candidates, tried, now, random);
   if (!index) return std::nullopt;
   return EndpointChoice{&service_->endpoints[*index], states_[*index].get()};
+}
+
+RouteChoice RouteTable::mirror() const {
+  if (!mirror_) return {};
+  return RouteChoice{groups_[*mirror_].subset, groups_[*mirror_].endpoints, -1};
 }
 
 bool RouteTable::has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const {

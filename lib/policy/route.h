@@ -47,6 +47,8 @@ class RouteTable {
   // `tried`.
   std::optional<EndpointChoice> pick(const RouteChoice& choice, const TriedEndpoints& tried,
                                      MonotonicTime now, Random& random) const;
+  // Where copies for weft.mesh/mirror go; no candidates: nowhere.
+  RouteChoice mirror() const;
   bool has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const;
 
   // What became of a try. True when it ejected the endpoint (for log and metric).
@@ -77,6 +79,7 @@ class RouteTable {
   std::vector<Rule> rules_;
   std::vector<Group> groups_;
   Group all_;
+  std::optional<std::uint32_t> mirror_;  // group of weft.mesh/mirror
 };
 
 }  // namespace weft::policy

@@ -80,6 +80,22 @@ struct RouteRule {
   bool operator==(const RouteRule&) const = default;
 };
 
+// weft.mesh/fault: trouble made on purpose at the caller's side. The two are independent of each other.
+struct FaultInjection {
+  Millis delay{0};
+  std::uint32_t delay_percent = 0;
+  std::uint16_t abort_status = 0;
+  std::uint32_t abort_percent = 0;
+  bool operator==(const FaultInjection&) const = default;
+};
+
+// weft.mesh/mirror: copies of requests to a subset, whose answers nobody waits for.
+struct Mirror {
+  std::string subset;
+  std::uint32_t percent = 0;  // 0: none
+  bool operator==(const Mirror&) const = default;
+};
+
 struct Service {
   std::string name;        // resource name: "namespace/service:port"
   std::string host;        // "service.namespace.svc.cluster.local"
@@ -91,6 +107,9 @@ struct Service {
   std::vector<RouteRule> routes;       // before the canary, first match wins
   std::vector<WeightedSubset> canary;  // empty: all endpoints alike
   std::vector<Endpoint> endpoints;     // ready ones
+  FaultInjection fault;
+  Mirror mirror;
+  bool attempts_header = false;  // responses say in x-weft-attempts how many tries were made
   bool operator==(const Service&) const = default;
 };
 

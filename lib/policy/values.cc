@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/text.h"
 
@@ -215,34 +216,41 @@ Parsed<bool> check_limits(const Piece& value) {
   return true;
 }
 
-Parsed<bool> check_mirror(const Piece& value) {
+Parsed<Mirror> mirror(const Piece& value) {
   const Halves halves = split_once(value, "=");
   if (!halves.found) return fault(value, "a subset and its share, like v2=10%");
-  WEFT_PARSE(const std::string subset, grammar::label_value(halves.left));
-  WEFT_PARSE([[maybe_unused]] const std::uint32_t share, grammar::percent(halves.right));
-  return !subset.empty();
+  Mirror out;
+  WEFT_PARSE(out.subset, grammar::label_value(halves.left));
+  WEFT_PARSE(out.percent, grammar::percent(halves.right));
+  return out;
 }
 
-Parsed<bool> check_fault(const Piece& value) {
+Parsed<FaultInjection> fault_injection(const Piece& value) {
   constexpr std::string_view form = "delay=5s@10% or abort=503@1%";
+  FaultInjection out;
+  bool has_delay = false;
+  bool has_abort = false;
   for (const Piece& item : split_at(value, ";\n")) {
     const Halves halves = split_once(item, "=");
     const Halves share = split_once(halves.right, "@");
     if (!halves.found || !share.found) return fault(item, std::string(form));
-    if (halves.left.text == "delay") {
-      WEFT_PARSE([[maybe_unused]] const Millis delay, grammar::duration(share.left));
-    } else if (halves.left.text == "abort") {
-      WEFT_PARSE([[maybe_unused]] const std::uint32_t status,
-                 grammar::number(share.left, 200, 599, "a status code"));
+    const bool is_delay = halves.left.text == "delay";
+    if (!is_delay && halves.left.text != "abort") return fault(halves.left, std::string(form));
+    if (std::exchange(is_delay ? has_delay : has_abort, true))
+      return fault(halves.left, str_cat(halves.left.text, "= only once"));
+    if (is_delay) {
+      WEFT_PARSE(out.delay, grammar::duration(share.left));
+      WEFT_PARSE(out.delay_percent, grammar::percent(share.right));
     } else {
-      return fault(halves.left, std::string(form));
+      WEFT_PARSE(const std::uint32_t status, grammar::number(share.left, 400, 599, "a status code"));
+      out.abort_status = static_cast<std::uint16_t>(status);
+      WEFT_PARSE(out.abort_percent, grammar::percent(share.right));
     }
-    WEFT_PARSE([[maybe_unused]] const std::uint32_t percent, grammar::percent(share.right));
   }
-  return true;
+  return out;
 }
 
-Parsed<bool> check_switch(const Piece& value) {
+Parsed<bool> on_or_off(const Piece& value) {
   constexpr Choice<bool> choices[] = {{"true", true}, {"false", false}};
   return choice(value, choices);
 }

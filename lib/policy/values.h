@@ -26,6 +26,9 @@ Parsed<std::vector<RouteRule>> routes(const Piece& value);  // "header(end-user)
 Parsed<std::vector<PortMode>> mtls_ports(const Piece& value);  // "8080=permissive"
 // "from=default/hello methods=GET,HEAD paths=/api/*"; names "<owner> <action> #<n>".
 Parsed<std::vector<RbacRule>> rules(const Piece& value, RbacAction action, std::string_view owner);
+Parsed<FaultInjection> fault_injection(const Piece& value);  // "delay=5s@10%; abort=503@1%"
+Parsed<Mirror> mirror(const Piece& value);                   // "v2=10%"
+Parsed<bool> on_or_off(const Piece& value);                  // "true" or "false"
 Parsed<OutlierSettings> outlier(const Piece& value);  // "consecutive=5 interval=10s ejection=30s max=50%"
 
 Parsed<MtlsMode> mtls(const Piece& value);
@@ -38,8 +41,5 @@ Parsed<std::string> log_level(const Piece& value);
 Parsed<bool> check_sticky(const Piece& value);         // "header(x-user)" or "cookie(sid)"
 Parsed<bool> check_load_balancer(const Piece& value);  // "least-request", "hash(header:x-user)"
 Parsed<bool> check_limits(const Piece& value);         // "connections=1024 pending=1024 requests=1024"
-Parsed<bool> check_mirror(const Piece& value);         // "v2=10%"
-Parsed<bool> check_fault(const Piece& value);          // "delay=5s@10%; abort=503@1%"
-Parsed<bool> check_switch(const Piece& value);         // "true" or "false"
 
 }  // namespace weft::policy::values

@@ -73,6 +73,16 @@ TEST_F(Translate, AServiceHasItsReadyPodsWithIdentityAndSubset) {
                                {at("198.18.1.2:8080"), std::string(hello_id), "v2", "default/hello-2"}}));
 }
 
+TEST_F(Translate, WhatIsDoneOnPurposeAtTheCallersSideReachesIt) {
+  apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 80}",
+                     "weft.mesh/fault: \"delay=5s@10%; abort=503@1%\", weft.mesh/mirror: v2=10%, "
+                     "weft.mesh/attempts-header: \"true\""));
+  const policy::Service got = service("default/hello:80");
+  EXPECT_EQ(got.fault, (policy::FaultInjection{policy::Millis(5000), 10, 503, 1}));
+  EXPECT_EQ(got.mirror, (policy::Mirror{"v2", 10}));
+  EXPECT_TRUE(got.attempts_header);
+}
+
 TEST_F(Translate, AnotherLabelMakesTheSubsets) {
   apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 8080}", "weft.mesh/canary-label: track") +
         pod_yaml("hello-1", "198.18.1.1", "app: hello, version: v1, track: stable"));

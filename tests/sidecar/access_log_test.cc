@@ -42,6 +42,7 @@ RequestRecord full_request() {
                   {"198.18.0.7:8080", "200", "", 1500us}};
   record.request_bytes = 0;
   record.response_bytes = 18;
+  record.injected_delay = 500ms;
   record.duration = 2001500us;
   record.time_to_head = 2001ms;
   return record;
@@ -79,6 +80,7 @@ TEST(AccessLogLine, SaysAllThatIsKnownOfARequest) {
         {{"endpoint", "198.18.0.7:8080"}, {"reason", "200"}, {"duration_ms", 1.5}}}},
       {"request_bytes", 0},
       {"response_bytes", 18},
+      {"injected_delay_ms", 500.0},
       {"duration_ms", 2001.5},
       {"head_ms", 2001.0},
   };

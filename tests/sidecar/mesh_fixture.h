@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/sidecar/sim_pod.h"
+#include "tests/support/stream_recorder.h"
 
 namespace weft::test {
 
@@ -59,6 +60,38 @@ class MeshTest : public testing::Test {
     if (!network_.run_until([&] { return outcome.has_value(); }))
       return fail(Code::timeout, "the simulation stood still");
     return *std::move(outcome);
+  }
+
+  // The application of a pod, byte by byte: all that connect to it, in order.
+  struct RawServer {
+    std::vector<std::unique_ptr<StreamRecorder>> served;
+    std::unique_ptr<io::Listener> listener;
+    StreamRecorder& last() { return *served.back(); }
+    bool got(std::string_view text) { return !served.empty() && last().data.ends_with(text); }
+  };
+  static std::unique_ptr<RawServer> serve_raw(SimPod& pod) {
+    auto server = std::make_unique<RawServer>();
+    server->listener =
+        pod.loop()
+            .listen(Address{pod.ip(), app_port}, {},
+                    [server = server.get()](std::unique_ptr<io::Stream> stream) {
+                      server->served.push_back(std::make_unique<StreamRecorder>(std::move(stream)));
+                    })
+            .value();
+    return server;
+  }
+
+  // The application of `from` has a connection open, through its sidecar.
+  std::unique_ptr<StreamRecorder> connected(SimPod& from, std::string_view says) {
+    auto client = std::make_unique<StreamRecorder>();
+    const auto connecting = from.connect(Address::parse("198.18.128.1:80").value(),
+                                         [&](Result<std::unique_ptr<io::Stream>> stream) {
+                                           ASSERT_TRUE(stream) << stream.error().message;
+                                           client->take(*std::move(stream));
+                                           client->stream->write(says);
+                                         });
+    EXPECT_TRUE(network_.run_until([&] { return client->stream != nullptr; }));
+    return client;
   }
 
   sim::SimNetwork network_{7};

@@ -150,6 +150,100 @@ TEST_F(MeshHttp2Test, ADeniedCallIsAnsweredInTheLanguageOfGrpc) {
   EXPECT_EQ(allowed.trailers.get("grpc-status"), "0") << "on the same connection";
 }
 
+TEST_F(MeshHttp2Test, AnInjectedFaultIsAnsweredInTheLanguageOfGrpc) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const Http2Application application(*world, echo_grpc);
+  policy::Service made = service({world->endpoint(app_port)});
+  made.fault = {0s, 0, 503, 100};
+  made.attempts_header = true;
+  hello->know({made});
+  const auto caller = client(*hello);
+  const SentRequest& sent = caller->send(grpc(), true);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.head.status, 200);
+  EXPECT_TRUE(sent.no_body) << "trailers only";
+  EXPECT_EQ(sent.head.headers.get("grpc-status"), "14");
+  EXPECT_EQ(sent.head.headers.get("x-weft-error"), "fault-injected");
+  EXPECT_EQ(sent.head.headers.get("x-weft-attempts"), "0");
+  EXPECT_EQ(application.requests(), 0u);
+}
+
+// An application that refuses at once answers with trailers only; one that fails later has said something.
+TEST_F(MeshHttp2Test, AnUnavailableAnswerIsTriedAgainWhereItIsNamedAndWhole) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  int calls = 0;
+  const Http2Application application(*world, [&calls](ServedRequest& request) {
+    const bool first = ++calls == 1;
+    codec::ResponseHead head = http::response(200, {{"content-type", "application/grpc"}});
+    codec::Headers status;
+    status.add("grpc-status", first ? "14" : "0");
+    if (first && request.head.target == "/at.once/Fail") {
+      head.headers.add("grpc-status", "14");
+      return request.exchange->send_head(head, true);
+    }
+    request.exchange->send_head(head, false);
+    request.exchange->send_body("message");
+    request.exchange->send_end(status);
+  });
+  policy::Service made = service({world->endpoint(app_port)});
+  made.retry.attempts = 2;
+  made.retry.retry_on = policy::retry_grpc_unavailable;
+  hello->know({made});
+  const auto caller = client(*hello);
+  const SentRequest& whole = caller->send(grpc("/at.once/Fail"), true);
+  ASSERT_TRUE(over(whole));
+  EXPECT_EQ(whole.trailers.get("grpc-status"), "0");
+  EXPECT_EQ(whole.body, "message");
+  EXPECT_EQ(calls, 2);
+  network_.advance(1s);
+  ASSERT_EQ(hello->telemetry.requests.back().tries.size(), 2u);
+  EXPECT_EQ(hello->telemetry.requests.back().tries.front().retry_class, "opted-in");
+
+  calls = 0;
+  const SentRequest& later = caller->send(grpc("/later/Fail"), true);
+  ASSERT_TRUE(over(later));
+  EXPECT_EQ(later.trailers.get("grpc-status"), "14");
+  EXPECT_EQ(calls, 1);
+
+  calls = 0;
+  made.retry.retry_on = policy::retry_grpc_internal | policy::retry_5xx;
+  hello->know({made});
+  const SentRequest& unnamed = caller->send(grpc("/at.once/Fail"), true);
+  ASSERT_TRUE(over(unnamed));
+  EXPECT_EQ(unnamed.head.headers.get("grpc-status"), "14");
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(MeshHttp2Test, ACallIsCopiedWithItsMessageToTheMirror) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  auto next = pod("198.18.0.3", "world");
+  const Http2Application application(*world, echo_grpc);
+  const Http2Application copied_to(*next, echo_grpc);
+  policy::Endpoint endpoint = next->endpoint(app_port);
+  endpoint.subset = "v2";
+  policy::Service made = service({world->endpoint(app_port), endpoint});
+  made.routes = {{{{policy::RouteCondition::Kind::method, "", "POST"}}, ""}};
+  made.mirror = {"v2", 100};
+  hello->know({made});
+  const auto caller = client(*hello);
+  SentRequest& sent = caller->send(grpc(), false);
+  sent.exchange->send_body("message");
+  sent.exchange->send_end({});
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.trailers.get("grpc-status"), "0");
+  network_.advance(1s);
+  ASSERT_EQ(copied_to.requests(), 1u);
+  const ServedRequest& copy = *copied_to.connections.front()->requests.front();
+  EXPECT_EQ(copy.head.version, codec::Version::http2);
+  EXPECT_EQ(copy.head.authority, "world-shadow");
+  EXPECT_EQ(copy.body, "message");
+  EXPECT_EQ(application.requests(), 1u);
+  EXPECT_EQ(hello->telemetry.mirrored["answered"], 1);
+}
+
 TEST_F(MeshHttp2Test, ACallThatProvablyReachedNoApplicationIsTriedElsewhere) {
   auto hello = pod("198.18.0.1", "hello");
   auto without_application = pod("198.18.0.2", "world");

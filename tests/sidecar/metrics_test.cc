@@ -150,6 +150,7 @@ TEST(Metrics, RetriesRefusalsAndEjectionsHaveTheirCounters) {
   worker.connection_refused(Direction::inbound, "mtls-required", start);
   worker.connection_ended(Direction::inbound, "age-limit", start);
   worker.endpoint_ejected(start);
+  worker.request_mirrored("answered", start);
   worker.log_lines_dropped(7, start);
   const auto scraped = scrape(metrics);
   EXPECT_EQ(scraped.at("weft_retries_total{class=\"proved\"}"), "1");
@@ -159,6 +160,7 @@ TEST(Metrics, RetriesRefusalsAndEjectionsHaveTheirCounters) {
             "1");
   EXPECT_EQ(scraped.at("weft_connections_ended_total{direction=\"inbound\",reason=\"age-limit\"}"), "1");
   EXPECT_EQ(scraped.at("weft_endpoint_ejections_total"), "1");
+  EXPECT_EQ(scraped.at("weft_mirrored_requests_total{outcome=\"answered\"}"), "1");
   EXPECT_EQ(scraped.at("weft_access_log_dropped_lines_total"), "7");
 }
 

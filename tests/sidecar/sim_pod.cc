@@ -54,6 +54,7 @@ SimPod::SimPod(sim::SimNetwork& network, policy::EndpointRegistry& endpoints, co
   loop_.set_wall(root.now());
   upstreams_ = std::make_unique<sidecar::Upstreams>(context_);
   context_.upstreams = upstreams_.get();
+  context_.shadows = &shadows_;
   sidecar::ConnectionOwner& owner = *this;
   const auto listen = [&](const Address& address, auto make) {
     listeners_.push_back(loop_

@@ -13,6 +13,7 @@
 #include "http/simple_server.h"
 #include "sidecar/connection.h"
 #include "sidecar/inbound.h"
+#include "sidecar/mirror.h"
 #include "sidecar/outbound.h"
 #include "sidecar/telemetry.h"
 #include "sidecar/upstreams.h"
@@ -43,11 +44,13 @@ class RecordingTelemetry final : public sidecar::Telemetry {
     ++ended[std::string(reason)];
   }
   void endpoint_ejected(std::string_view) override { ++ejections; }
+  void request_mirrored(std::string_view outcome) override { ++mirrored[std::string(outcome)]; }
 
   std::vector<sidecar::RequestRecord> requests;
   std::vector<sidecar::ConnectionRecord> connections;
   std::map<std::string, int> refused;
   std::map<std::string, int> ended;
+  std::map<std::string, int> mirrored;
   int opened = 0;
   int ejections = 0;
 };
@@ -106,6 +109,7 @@ class SimPod final : sidecar::ConnectionOwner {
   std::shared_ptr<sidecar::Config> config_;
   sidecar::WorkerContext context_;
   std::unique_ptr<sidecar::Upstreams> upstreams_;
+  sidecar::Shadows shadows_{context_};
   std::vector<std::unique_ptr<sidecar::Connection>> connections_;  // in the order of their coming
   std::map<std::uint16_t, std::unique_ptr<http::SimpleServer>> servers_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;

@@ -29,6 +29,9 @@ policy::Service full_service() {
   service.endpoints = {
       {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1"},
       {at("[2001:2::1]:8080"), "", "", "default/hello-2"}};
+  service.fault = {policy::Millis(5000), 10, 503, 1};
+  service.mirror = {"v2", 10};
+  service.attempts_header = true;
   return service;
 }
 
@@ -174,6 +177,21 @@ TEST(ConfigCodec, RefusesValuesOutsideAnEnumeration) {
   EXPECT_EQ(
       decode_update(encode(Update{.resources = {{resource_name(service), "v", service}}})).error().message,
       "resource service/default/hello:80: protocol: unknown value 99");
+}
+
+TEST(ConfigCodec, RefusesSharesAboveTheWholeAndStatusesThatAreNoFailure) {
+  const auto refusal = [](const auto& change) {
+    policy::Service service = full_service();
+    change(service);
+    const auto decoded = decode_update(encode(Update{.resources = {{resource_name(service), "v", service}}}));
+    return decoded ? "taken" : decoded.error().message.substr(sizeof("resource service/default/hello:80:"));
+  };
+  EXPECT_EQ(refusal([](auto& s) { s.fault.delay_percent = 101; }), "fault.delay_percent: above 100");
+  EXPECT_EQ(refusal([](auto& s) { s.fault.abort_percent = 101; }), "fault.abort_percent: above 100");
+  EXPECT_EQ(refusal([](auto& s) { s.fault.abort_status = 200; }),
+            "fault.abort_status: 200 is not a status code");
+  EXPECT_EQ(refusal([](auto& s) { s.mirror.percent = 101; }), "mirror.percent: above 100");
+  EXPECT_EQ(refusal([](auto& s) { s.retry.budget_percent = 101; }), "retry.budget_percent: above 100");
 }
 
 // Whatever bytes arrive, decoding ends with a value or an error.

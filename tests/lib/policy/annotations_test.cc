@@ -147,6 +147,29 @@ TEST(Annotations, ErrorsNameAnnotationColumnAndWhatWasExpected) {
   for (const Case& wrong : cases) EXPECT_EQ(complaint(wrong.kind, wrong.name, wrong.value), wrong.message);
 }
 
+TEST(Annotations, ErrorsOfFaultsMirrorsAndAttemptsSayTheSame) {
+  struct Case {
+    const char* name;
+    const char* value;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"mirror", "v2",
+       "weft.mesh/mirror: column 1: expected a subset and its share, like v2=10%, found 'v2'"},
+      {"fault", "delay=5s@10%; abort=200@1%",
+       "weft.mesh/fault: column 21: expected a status code from 400 to 599, found '200'"},
+      {"fault", "delay=1s@10%\ndelay=5s@10%",
+       "weft.mesh/fault: column 14: expected delay= only once, found 'delay'"},
+      {"fault", "delays=1s@1%",
+       "weft.mesh/fault: column 1: expected delay=5s@10% or abort=503@1%, found 'delays'"},
+      {"attempts-header", "yes", "weft.mesh/attempts-header: column 1: expected true or false, found 'yes'"},
+      {"attempt-header", "true",
+       "weft.mesh/attempt-header: unknown annotation, did you mean weft.mesh/attempts-header?"},
+  };
+  for (const Case& wrong : cases)
+    EXPECT_EQ(complaint(ObjectKind::service, wrong.name, wrong.value), wrong.message);
+}
+
 TEST(Annotations, UnknownAndMisplacedKeysAreErrorsThatShowTheWay) {
   EXPECT_EQ(complaint(ObjectKind::service, "timout", "10s"),
             "weft.mesh/timout: unknown annotation, did you mean weft.mesh/timeout?");
@@ -193,10 +216,11 @@ TEST(Annotations, EveryServiceExampleOfTheReferenceIsRead) {
       {"weft.mesh/limits", "connections=1024 pending=1024 requests=1024"},
       {"weft.mesh/mirror", "v2=10%"},
       {"weft.mesh/fault", "delay=5s@10%; abort=503@1%"},
+      {"weft.mesh/attempts-header", "true"},
       {"weft.mesh/preserve-case", "true"},
   });
   EXPECT_TRUE(read.errors.empty()) << read.errors[0].to_string();
-  EXPECT_EQ(read.good.size(), 15u);
+  EXPECT_EQ(read.good.size(), 16u);
   const ServiceSettings& settings = read.settings;
   EXPECT_EQ(settings.timeout, Millis(10'000));
   EXPECT_EQ(settings.retry.attempts, 2u);
@@ -208,6 +232,9 @@ TEST(Annotations, EveryServiceExampleOfTheReferenceIsRead) {
   EXPECT_EQ(settings.canary, (std::vector<WeightedSubset>{{"v1", 90}, {"v2", 10}}));
   EXPECT_EQ(settings.canary_label, "example.org/track");
   EXPECT_EQ(settings.outlier, (OutlierSettings{7, 5s, 1min, 25}));
+  EXPECT_EQ(settings.fault, (FaultInjection{5s, 10, 503, 1}));
+  EXPECT_EQ(settings.mirror, (Mirror{"v2", 10}));
+  EXPECT_TRUE(settings.attempts_header);
 }
 
 TEST(Annotations, EveryPodExampleOfTheReferenceIsRead) {

@@ -27,6 +27,8 @@ TryOutcome grpc_status(std::uint32_t code) {
   return {.end = TryEnd::response, .status = 200, .grpc_status = code};
 }
 TryOutcome ended(TryEnd end) { return {.end = end}; }
+// An application's reset as its sidecar reports it.
+const TryOutcome reset_behind_a_sidecar{.end = TryEnd::reset, .status = 503};
 const TryOutcome reset_undelivered{.end = TryEnd::reset, .never_delivered = true};
 
 struct Request {
@@ -146,7 +148,18 @@ TEST(Retry, RetryOnReplacesTheDefaultSet) {
       {"429,503", status(503), "idempotent"},
       {"429,503", status(502), "not-retriable"},
       {"429", ended(TryEnd::reset), "not-retriable"},
+      {"gateway-error", ended(TryEnd::reset), "idempotent"},
       {"reset", ended(TryEnd::connect_failure), "proved"},
+      {"connect-failure", ended(TryEnd::connect_failure), "proved"},
+      {"connect-failure", ended(TryEnd::reset), "not-retriable"},
+      {"connect-failure", status(503), "not-retriable"},
+      {"refused-stream", ended(TryEnd::refused_stream), "proved"},
+      {"refused-stream", ended(TryEnd::reset), "not-retriable"},
+      {"refused-stream", status(503), "not-retriable"},
+      {"503", reset_behind_a_sidecar, "idempotent"},
+      {"502", reset_behind_a_sidecar, "not-retriable"},
+      {"reset", reset_behind_a_sidecar, "idempotent"},
+      {"unavailable", status(503), "not-retriable"},
       {"reset", ended(TryEnd::refused_stream), "proved"},
   };
   for (const Case& c : cases) {
@@ -214,15 +227,17 @@ TEST(Retry, BacksOffFurtherEachTimeAndNotBeyondTheTimeLeft) {
             "no-time-left");
 }
 
-TEST(RetryBudget, GrantsThreeOrItsShareOfTheRequestsInFlight) {
+TEST(RetryBudget, GrantsThreeOrItsShareOfTheFirstTriesInFlight) {
   const auto heap = std::make_unique<RetryBudget>();
   RetryBudget& budget = *heap;
   EXPECT_TRUE(budget.retry_begins(0));
   EXPECT_TRUE(budget.retry_begins(0));
   EXPECT_TRUE(budget.retry_begins(0));
   EXPECT_FALSE(budget.retry_begins(20));
-  for (int i = 0; i < 20; ++i) budget.request_begins();
-  EXPECT_TRUE(budget.retry_begins(20)) << "a fourth of 20 requests";
+  for (int i = 0; i < 22; ++i) budget.request_begins();
+  EXPECT_FALSE(budget.retry_begins(20)) << "three are retries, and a fifth of the 19 others is three";
+  budget.request_begins();
+  EXPECT_TRUE(budget.retry_begins(20)) << "a fourth beside 20 others";
   EXPECT_FALSE(budget.retry_begins(20));
   EXPECT_EQ(budget.retries(), 4u);
   budget.retry_ends();
@@ -248,7 +263,7 @@ TEST(RetryBudget, IsNotAskedForWhatReachedNoApplicationAndGoesElsewhere) {
   EXPECT_EQ(budget->retries(), 0u);
 }
 
-TEST(RetryBudget, ARequestHoldsOneShareFromItsFirstRetryToItsEnd) {
+TEST(RetryBudget, ARequestHoldsOneShareAtATimeAndAsksForItAnewAtEachRetry) {
   const RetryPolicy policy = policy_of({{"retry-attempts", "5"}});
   const auto heap = std::make_unique<RetryBudget>();
   RetryBudget& budget = *heap;
@@ -266,6 +281,23 @@ TEST(RetryBudget, ARequestHoldsOneShareFromItsFirstRetryToItsEnd) {
     RetryState late(policy, "GET", false);
     EXPECT_EQ(word(late.after(status(503), {}, fourth, random)), "budget-used");
     EXPECT_EQ(late.retries(), 0u);
+    EXPECT_TRUE(state.after(status(503), {}, first, random).retry) << "what it gives back it may have again";
+    EXPECT_EQ(budget.retries(), 3u);
+  }
+  EXPECT_EQ(budget.retries(), 0u);
+  {
+    // Many begin, and all fail at once: those that may try again have to stop when the others are gone.
+    std::vector<std::unique_ptr<BudgetUse>> uses;
+    for (int i = 0; i < 100; ++i) uses.push_back(std::make_unique<BudgetUse>(budget));
+    std::vector<std::unique_ptr<BudgetUse>> retrying;
+    for (auto& use : uses) {
+      if (use->begin_retry(20)) retrying.push_back(std::move(use));
+    }
+    EXPECT_EQ(retrying.size(), 16u) << "a fifth of the 84 others";
+    uses.clear();
+    std::size_t again = 0;
+    for (const auto& use : retrying) again += use->begin_retry(20) ? 1 : 0;
+    EXPECT_EQ(again, 3u);
   }
   EXPECT_EQ(budget.retries(), 0u);
 }
