@@ -7,12 +7,14 @@ APP=mysql  TCP: speaks first, then sends back what comes; PORTS="1 2 3": on all 
 APP=mute   accepts and says nothing, and closes at the first byte
 APP=deaf   accepts and says nothing, whatever comes
 APP=crowd  HTTP: /N answers nobody until N such requests are there at once, and then them all
+APP=tell   HTTP: answers all with STATUS and TEXT after LATENCY seconds; /seen lists what came, /count says how much
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
-APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Numbered,Upload,Chat} on plain bytes
+APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Numbered,Upload,Chat,Flaky} on plain bytes
 APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
 """
 import asyncio
 import http.server
+import json
 import os
 import socket
 import socketserver
@@ -20,6 +22,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
 PORT = int(os.environ.get("PORT", "8080"))
 CHUNK = b"x" * 65536
@@ -57,6 +60,33 @@ class Heads(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(head)))
         self.end_headers()
         self.wfile.write(head)
+
+    def log_message(self, *_):
+        pass
+
+
+class Tell(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen = []
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode(errors="replace")
+        if self.path == "/seen":
+            return self.reply(200, json.dumps(self.seen))
+        if self.path == "/count":
+            return self.reply(200, str(len(self.seen)))
+        self.seen.append({"method": self.command, "path": self.path, "host": self.headers.get("host"), "body": body[:100],
+                          "headers": list(self.headers.items())})
+        time.sleep(float(os.environ.get("LATENCY", "0")))
+        return self.reply(int(os.environ.get("STATUS", "200")), os.environ.get("TEXT", ""))
+
+    do_GET = do_POST = do_PUT = answer
+
+    def reply(self, status, text):
+        self.send_response(status)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
 
     def log_message(self, *_):
         pass
@@ -117,7 +147,8 @@ def serve_grpc(handlers):
 
 def serve_echo():
     """Unary: the message; Download: N messages of M bytes for b"N M" (Numbered: each begins with its number);
-    Upload: how many bytes came; Chat: each in turn."""
+    Upload: how many bytes came; Chat: each in turn;
+    Flaky: UNAVAILABLE for the first call with a message, then the message."""
     import grpc
     pod = socket.gethostname()
 
@@ -125,6 +156,14 @@ def serve_echo():
         context.set_trailing_metadata((("x-pod", pod),))
         if request == b"fail":
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "as asked: \u00e4")
+        return request
+
+    known = set()
+
+    def flaky(request, context):
+        if request not in known:
+            known.add(request)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
         return request
 
     def download(request, _):
@@ -140,6 +179,7 @@ def serve_echo():
     serve_grpc(grpc.method_handlers_generic_handler("test.Echo", {
         "Numbered": grpc.unary_stream_rpc_method_handler(numbered),
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
+        "Flaky": grpc.unary_unary_rpc_method_handler(flaky),
         "Download": grpc.unary_stream_rpc_method_handler(download),
         "Upload": grpc.stream_unary_rpc_method_handler(lambda messages, _: str(sum(map(len, messages))).encode()),
         "Chat": grpc.stream_stream_rpc_method_handler(lambda messages, _: (message for message in messages)),
@@ -190,10 +230,10 @@ if app == "health":
     serve_health()
 if app == "grpc":
     serve_echo()
-if app in ("big", "heads", "https"):
+if app in ("big", "heads", "https", "tell"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024
-    server = http.server.ThreadingHTTPServer(("::", PORT), Heads if app == "heads" else Big)
+    server = http.server.ThreadingHTTPServer(("::", PORT), {"heads": Heads, "tell": Tell}.get(app, Big))
     if app == "https":
         server.socket = over_tls(server.socket)
     server.serve_forever()

@@ -1,0 +1,135 @@
+"""Trouble on purpose, copies of requests, retries and their budget: real applications, annotations changed while running."""
+import json
+import re
+import time
+
+import pytest
+
+from mesh import Mesh, deployment, namespace, pod, service, service_account
+from test_http2 import grpc_client
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    objects = [namespace("default", mtls="strict"), service_account("client"),
+               pod("client", account="client", annotations={"weft.mesh/access-log": "all"}),
+               service_account("shop"), service("shop", annotations={"weft.mesh/canary": "v1=1"}),
+               deployment("shop", "python", name="shop-v1", labels={"version": "v1"}, env={"APP": "tell", "TEXT": "v1"}),
+               deployment("shop", "python", name="shop-v2", labels={"version": "v2"},
+                          env={"APP": "tell", "TEXT": "v2", "STATUS": "503", "LATENCY": "1"}),
+               service_account("broken"), service("broken", annotations={"weft.mesh/retry-attempts": "10"}),
+               deployment("broken", "python", env={"APP": "tell", "STATUS": "503", "LATENCY": "0.05"}),
+               service_account("echo"), deployment("echo", "python", env={"APP": "grpc"}),
+               service("echo", port_name="grpc")]
+    with Mesh(objects) as up:
+        yield up
+
+
+def annotate(mesh, target, *pairs, until):
+    """Changes annotations and waits for what they do; the seconds it took are printed."""
+    mesh.annotate(target, *pairs)
+    begin = time.monotonic()
+    assert mesh.until(until, 5), pairs
+    print(f"{' '.join(pairs)}: in force after {time.monotonic() - begin:.2f} s")
+
+
+def inside(mesh, deployment_name, path):
+    """What the application itself says, within its pod."""
+    return mesh.curl(mesh.pod_of(deployment_name), f"http://127.0.0.1:8080{path}")
+
+
+def metric(mesh, pod_name, name):
+    text = mesh.curl(pod_name, "http://127.0.0.1:15090/metrics")
+    return {labels: int(value) for labels, value in re.findall(rf"^{name}(?:{{(.*)}})? (\d+)$", text, re.M)}
+
+
+def test_an_abort_is_in_force_at_once_and_goes_at_once(mesh):
+    annotate(mesh, "service/shop", "weft.mesh/fault=abort=418@100%", until=lambda: mesh.code("client", "http://shop/") == "418")
+    status, headers = mesh.headers("client", "http://shop/")
+    assert headers["x-weft-error"] == "fault-injected"
+    assert [line for line in mesh.access_log("client") if line.get("reason") == "fault-injected"]
+    # A value that is wrong leaves the one before in force.
+    mesh.weft("annotate", "service/shop", "weft.mesh/fault=abort=200@100%", check=False)
+    assert mesh.code("client", "http://shop/") == "418"
+    annotate(mesh, "service/shop", "weft.mesh/fault-", until=lambda: mesh.code("client", "http://shop/") == "200")
+
+
+def test_a_delay_is_waited_for_within_the_timeout(mesh):
+    def seconds():
+        return float(mesh.curl("client", "-o", "/dev/null", "-w", "%{time_total}", "http://shop/"))
+    annotate(mesh, "service/shop", "weft.mesh/fault=delay=700ms@100%", until=lambda: seconds() >= 0.7)
+    assert mesh.curl("client", "http://shop/") == "v1"
+    assert any(line.get("injected_delay_ms") == 700 for line in mesh.access_log("client"))
+    annotate(mesh, "service/shop", "weft.mesh/timeout=200ms", until=lambda: mesh.code("client", "http://shop/") == "504")
+    annotate(mesh, "service/shop", "weft.mesh/fault-", "weft.mesh/timeout-",
+             until=lambda: mesh.code("client", "http://shop/") == "200" and seconds() < 0.7)
+
+
+def test_the_number_of_tries_is_told_on_demand(mesh):
+    def attempts(*arguments):
+        return mesh.headers("client", *arguments)[1].get("x-weft-attempts")
+    assert attempts("http://shop/") is None
+    assert attempts("-H", "x-weft-attempts: 1", "http://shop/") == "1"
+    assert not any("x-weft" in name.lower() for request in json.loads(inside(mesh, "shop-v1", "/seen"))
+                   for name, _ in request["headers"])
+    annotate(mesh, "service/broken", "weft.mesh/attempts-header=true", "weft.mesh/retry-attempts=2",
+             until=lambda: attempts("http://broken/") == "3")
+    mesh.annotate("service/broken", "weft.mesh/retry-attempts=10")
+
+
+def test_copies_go_to_the_mirror_and_callers_do_not_notice(mesh):
+    """The mirror answers 503, a second late."""
+    annotate(mesh, "service/shop", "weft.mesh/mirror=v2=100%",
+             until=lambda: mesh.curl("client", "http://shop/probe") == "v1" and int(inside(mesh, "shop-v2", "/count")) > 0)
+    out = mesh.curl("client", "-d", "an order", "-w", " %{http_code} %{time_total}\\n", "http://shop/order?[1-10]")
+    answers = [line.split() for line in out.splitlines()]
+    assert [(text, code) for text, code, _ in answers] == [("v1", "200")] * 10
+    assert max(float(seconds) for _, _, seconds in answers) < 1
+    def copies():
+        return [r for r in json.loads(inside(mesh, "shop-v2", "/seen")) if r["path"].startswith("/order")]
+    assert mesh.until(lambda: len(copies()) == 10, 10)
+    assert {(r["method"], r["host"], r["body"]) for r in copies()} == {("POST", "shop-shadow", "an order")}
+    assert mesh.until(lambda: metric(mesh, "client", "weft_mirrored_requests_total").get('outcome="answered"', 0) >= 10, 10)
+    assert mesh.code("client", "-T", "/usr/bin/curl", "http://shop/large") == "200"
+    assert metric(mesh, "client", "weft_mirrored_requests_total")['outcome="too-large"'] == 1
+    mesh.annotate("service/shop", "weft.mesh/mirror-")
+
+
+def test_the_load_on_a_backend_that_always_fails_rises_by_no_more_than_the_budget(mesh):
+    """32 clients, all of whose requests fail and may be tried ten times more."""
+    before = int(inside(mesh, "broken", "/count"))
+    requests = 1600
+    out = mesh.exec("client", "h2load", "--h1", "-c", "32", "-n", str(requests), "http://broken/").stdout
+    assert f"{requests} done" in out and f"{requests} 5xx" in out, out
+    tries = int(inside(mesh, "broken", "/count")) - before
+    print(f"{requests} requests made {tries} tries: {tries / requests - 1:+.1%}")
+    # At the end fewer than 32 are left, and three at a time may go on whatever their share.
+    assert requests * 1.02 < tries <= requests * 1.2 + 3 * 10
+
+
+def test_an_unavailable_grpc_answer_is_tried_again_where_it_is_named(mesh):
+    call = '''
+def flaky(message):
+    try:
+        return channel.unary_unary("/test.Echo/Flaky")(message, timeout=30).decode()
+    except grpc.RpcError as error:
+        return error.code().name
+print(json.dumps([flaky(sys.argv[1].encode() + str(i).encode()) for i in range(10)]))
+'''
+    assert grpc_client(mesh, call) == ["UNAVAILABLE"] * 10
+    got = []
+    def retried():
+        round_call = call.replace("str(i)", f"'{len(got)}-' + str(i)").replace("range(10)", "range(3)")
+        got.append(grpc_client(mesh, round_call))
+        return "UNAVAILABLE" not in got[-1]
+    annotate(mesh, "service/echo", "weft.mesh/retry-attempts=2", "weft.mesh/retry-on=unavailable", until=retried)
+    tries = [line["tries"] for line in mesh.access_log("client") if line.get("grpc_status") == "0"][-1]
+    assert [t.get("class") for t in tries] == ["opted-in", None]
+
+
+def test_order_and_case_of_headers_are_kept_as_preserve_case_wants_it(mesh):
+    mesh.annotate("service/shop", "weft.mesh/preserve-case=true")
+    mesh.curl("client", "-H", "X-CamelCase: 1", "-H", "x-lower: 2", "-H", "X-ZULU: 3", "-H", "a-FIRST: 4", "http://shop/case")
+    seen = next(r for r in json.loads(inside(mesh, "shop-v1", "/seen")) if r["path"] == "/case")
+    names = [name for name, _ in seen["headers"] if name.lower() in ("x-camelcase", "x-lower", "x-zulu", "a-first")]
+    assert names == ["X-CamelCase", "x-lower", "X-ZULU", "a-FIRST"]
