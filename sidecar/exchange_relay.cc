@@ -156,6 +156,9 @@ void Exchange::upstream_aborted(const Error& error, http::Delivery delivery) {
   outcome.end = policy::TryEnd::reset;
   outcome.never_delivered = delivery == http::Delivery::never;
   if (outcome.never_delivered) return try_failed(outcome, "not-sent", undelivered_reply(error));
+  outcome.raced = delivery == http::Delivery::raced;
+  if (error.code == Code::invalid)
+    return try_failed(outcome, "bad-response", LocalReply{502, "bad-response", error.message, {}});
   try_failed(outcome, "reset", LocalReply{503, "upstream-reset", error.message, {}});
 }
 

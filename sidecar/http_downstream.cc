@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "sidecar/forwarded_headers.h"
 #include "sidecar/telemetry.h"
 
 namespace weft::sidecar {
@@ -86,6 +87,8 @@ http::ServerExchangeHandler& HttpDownstream::request_begins(http::ServerExchange
   record.authority = head.authority;
   record.protocol = protocol_name(head.version);
   record.grpc = is_grpc(head.headers);
+  const bool over_tls = peers_.direction == Direction::inbound && peers_.mutual_tls;
+  complete_forwarded_headers(head.headers, over_tls ? "https" : "http", context_.random);
   record.request_id = head.headers.get("x-request-id").value_or("");
   Admission admission = gate_.admit(head, record);
   if (admission.reply) {

@@ -12,9 +12,15 @@
 namespace weft::sidecar {
 namespace {
 
+constexpr std::string_view http1_alpn = "weft-http/1.1";  // a sidecar's, and nobody else's
+
 http::PoolOptions pool_options(Function<std::optional<Duration>(const io::Stream&)> lifetime) {
   http::PoolOptions options;
   options.lifetime = std::move(lifetime);
+  options.is_ours = [](const io::Stream& stream) {
+    const auto* const secured = dynamic_cast<const tls::TlsStream*>(&stream);
+    return secured != nullptr && secured->alpn() == http1_alpn;
+  };
   return options;
 }
 
@@ -75,9 +81,9 @@ std::unique_ptr<io::Connecting> Upstreams::connect_tunnel(const UpstreamTarget& 
 
 std::unique_ptr<http::PoolRequest> Upstreams::acquire(const UpstreamTarget& target,
                                                       http::HttpProtocol protocol, http::Pool::Done done) {
-  const char* const alpn = protocol == http::HttpProtocol::http2 ? "weft-h2" : "weft-http/1.1";
+  const std::string_view alpn = protocol == http::HttpProtocol::http2 ? "weft-h2" : http1_alpn;
   const auto attempt = [this, target, alpn](StreamDone connected) {
-    return connect(target, alpn, std::move(connected));
+    return connect(target, std::string(alpn), std::move(connected));
   };
   return pool_.acquire(str_cat(target.address.to_string(), " ", target.identity), protocol, attempt,
                        std::move(done));

@@ -46,6 +46,7 @@ inline constexpr auto config_wait = 1s;
 inline constexpr auto drain_timeout_max = 45s;
 inline constexpr auto shadow_timeout = 10s;  // then a copy for weft.mesh/mirror is given up
 inline constexpr auto pool_idle_timeout = 60s;
+inline constexpr auto peer_patience_memory = 5min;  // so long counts what was seen of a peer's idle time-out
 // Age of a mesh HTTP connection, ± the jitter, so that those made together do not end together. A caller ends
 // its own first, between two requests; the receiver's limit is for callers that have none.
 inline constexpr auto mesh_connection_age_max = 1h;
@@ -59,6 +60,7 @@ inline constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 
 // Counts.
 inline constexpr std::size_t shadows_max = 64;  // copies for weft.mesh/mirror, of a worker
+inline constexpr std::size_t peer_patience_slots_max = 1024;
 inline constexpr unsigned safe_retries_max = 2;
 inline constexpr unsigned retry_budget_min = 3;
 inline constexpr unsigned retry_budget_percent = 20;

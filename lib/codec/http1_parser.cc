@@ -125,9 +125,11 @@ bool Http1Parser::head_done(std::string_view head) {
       request ? tokenize_request(head, request_.method, headers) : tokenize_response(head, headers);
   if (tokens.problem != nullptr) return fail(400, tokens.problem), false;
   if (!(request ? request_framing() : response_framing())) return false;
-  // What llhttp makes of the head must be what we make of it.
+  // What llhttp makes of the head must be what we make of it; but that it sees no `chunked` in front of a
+  // tab.
   if (headers.size() != scan_.fields() || tokens.has_length != headers.has("content-length") ||
-      tokens.chunked != headers.has("transfer-encoding") || (!request && tokens.status != response_.status) ||
+      (tokens.chunked && !headers.has("transfer-encoding")) ||
+      (!request && tokens.status != response_.status) ||
       (framing_.body == BodyFraming::length && tokens.length != framing_.length)) {
     return fail(400, "the head is ambiguous"), false;
   }

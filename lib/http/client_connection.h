@@ -48,12 +48,17 @@ class ClientConnection {
   // Ends at once: exchanges abort with `why`, then connection_closed follows.
   virtual void close(const Error& why) = 0;
   virtual io::Stream& stream() = 0;  // until connection_closed
+  // Whether it ended in an exchange that aborted as Delivery::raced.
+  virtual bool raced() const { return false; }
 };
 
 struct ClientOptions {
   Duration idle_timeout = limits::http_idle_timeout;        // no byte either way within an exchange
   Duration tunnel_idle_timeout = limits::tcp_idle_timeout;  // the same after an upgrade or CONNECT
   codec::Http1Limits limits;
+  // HTTP/1: a peer that closes in order, without a byte of an answer, has read no request. True of our own
+  // servers alone: what they have begun they answer, or break off.
+  bool clean_close_is_refusal = false;
 };
 
 // HTTP/1.1 over `stream`, connected and unread. A request body without Content-Length is chunked. Response

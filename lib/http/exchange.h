@@ -78,6 +78,7 @@ class ServerConnectionHandler {
 // Whether an aborted request can have reached the peer's application.
 enum class Delivery {
   never,  // proved: no byte was handed to the kernel, REFUSED_STREAM, or above GOAWAY's last stream id
+  raced,  // a connection used before closed in place of an answer: most likely it was about to, unseen
   maybe,
 };
 

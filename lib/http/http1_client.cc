@@ -55,6 +55,7 @@ ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, b
   exchange_ = &handler;
   left_ = false;
   paused_ = false;
+  answered_ = false;
   if (!usable) {
     refuse_request();
     return *this;
@@ -143,6 +144,7 @@ void Http1ClientConnection::outgoing_drained() {
 
 void Http1ClientConnection::stream_data(std::string_view bytes) {
   if (phase_ == Phase::exchange && incoming_ != Incoming::complete) {
+    answered_ = true;
     return Http1Connection::stream_data(bytes);
   }
   // Bytes that answer nothing: whatever they are, no response may be read behind them.
@@ -204,6 +206,7 @@ void Http1ClientConnection::peer_ended_in_order() {
   if (paused_) return;  // told after resume_body()
   if (incoming_ == Incoming::tunnel) return end_incoming({});
   const bool any = parser_.started();
+  refused_ = !answered_ && options_.clean_close_is_refusal;
   if (parser_.finish().kind == codec::Http1Event::Kind::end) return end_incoming(take_trailers());
   fail(Error{Code::closed, any ? str_cat("response: ", parser_.error().message)
                                : "the peer closed the connection instead of responding"});
@@ -222,6 +225,7 @@ void Http1ClientConnection::finish() {
   const auto alive = anchor_.watch();
   const bool goes_on = reusable_ && !draining_ && !peer_ended_ && !failing_;
   phase_ = goes_on ? Phase::idle : Phase::closing;
+  used_ = true;
   deadline_.stop();
   std::exchange(exchange_, nullptr)->exchange_finished();
   if (!alive() || failing_) return;
@@ -259,14 +263,22 @@ void Http1ClientConnection::deadline_reached() {
   fail(Error{Code::timeout, "nothing was sent or received for too long"});
 }
 
+// What its peer can have seen of the exchange that failed with failure_.
+Delivery Http1ClientConnection::delivery() const {
+  if (phase_ != Phase::exchange || nothing_left_us() || refused_) return Delivery::never;
+  const bool broke = failure_.code == Code::closed || failure_.code == Code::io;
+  return used_ && !answered_ && broke ? Delivery::raced : Delivery::maybe;
+}
+
 void Http1ClientConnection::abort_exchange() {
-  const bool sent = phase_ == Phase::exchange && !nothing_left_us();
+  const Delivery delivered = delivery();
   // At once, so that what is still queued never leaves: `never` must stay true.
   stream_->reset();
   stream_.reset();
   deadline_.stop();
   if (exchange_ == nullptr) return;
-  std::exchange(exchange_, nullptr)->exchange_aborted(failure_, sent ? Delivery::maybe : Delivery::never);
+  raced_ = delivered == Delivery::raced;
+  std::exchange(exchange_, nullptr)->exchange_aborted(failure_, delivered);
 }
 
 void Http1ClientConnection::touch() {

@@ -22,6 +22,7 @@ class Http1ClientConnection final : public ClientConnection, private ClientExcha
   bool available() const override;
   bool idle() const override { return phase_ == Phase::idle; }
   Duration idle_limit(Duration otherwise) const override;
+  bool raced() const override { return raced_; }
   void drain() override;
   void close(const Error& why) override { fail(why); }
   io::Stream& stream() override { return *stream_; }
@@ -57,6 +58,7 @@ class Http1ClientConnection final : public ClientConnection, private ClientExcha
   void refuse_request();
   bool frame_request(const codec::RequestHead& head, bool end, codec::Http1Write& write);
   bool nothing_left_us() const;
+  Delivery delivery() const;
   void open_tunnel(codec::ResponseHead&& head);
 
   ClientConnectionHandler& owner_;
@@ -66,6 +68,10 @@ class Http1ClientConnection final : public ClientConnection, private ClientExcha
   bool left_ = false;       // some of this request may have been handed to the kernel
   std::optional<Duration> keep_alive_timeout_;
   bool response_was_tunnel_ = false;
+  bool used_ = false;      // an exchange has finished
+  bool answered_ = false;  // some byte came in the present one
+  bool refused_ = false;   // the peer closed in a way that says that it read nothing
+  bool raced_ = false;
   bool reusable_ = true;
 };
 

@@ -21,7 +21,10 @@ struct PooledConnection final : ClientConnectionHandler {
   bool listed = false;   // in Pool::listed_
   bool retired = false;  // closes when its last lease comes back
   bool gone = false;     // closed while leased
+  bool ours = false;     // PoolOptions::is_ours
   bool reused = false;
+  MonotonicTime idle_since{};  // where nobody has a lease
+  Duration idle_before{0};     // and how long that was when it was last taken
   MonotonicTime use_until = MonotonicTime::max();
   std::unique_ptr<ClientConnection> connection;
   std::unique_ptr<io::Timer> expiry;  // runs while nobody has a lease
@@ -156,6 +159,7 @@ void Pool::forget(Attempt& attempt) {
 }
 
 void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream) {
+  const Error failure = stream ? Error() : stream.error();
   PooledConnection* const made = stream ? &add(attempt, *std::move(stream)) : nullptr;
   forget(attempt);  // it lives to the end of the turn
   std::vector<Request*>& waiters = attempt.waiters;
@@ -163,7 +167,7 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
     Request& next = *waiters.front();
     waiters.erase(waiters.begin());
     if (made == nullptr) {
-      next.finish(fail(stream.error()));
+      next.finish(fail(failure));
     } else {
       ++made->leases;
       next.finish(Lease(*made));
@@ -181,7 +185,10 @@ PooledConnection& Pool::add(const Attempt& attempt, std::unique_ptr<io::Stream> 
   }
   const auto make =
       attempt.protocol == HttpProtocol::http2 ? make_http2_client_connection : make_http1_client_connection;
-  pooled.connection = make(loop_, std::move(stream), pooled, options_.client);
+  ClientOptions client = options_.client;
+  pooled.ours = options_.is_ours && options_.is_ours(*stream);
+  client.clean_close_is_refusal = pooled.ours;
+  pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.unlist(pooled);
     pooled.connection->drain();
@@ -199,6 +206,7 @@ PooledConnection* Pool::take(const Slot& slot) {
     PooledConnection& pooled = *found->second.back();
     if (loop_.now() < pooled.use_until && pooled.connection->available()) {
       pooled.reused = true;
+      if (pooled.leases == 0) pooled.idle_before = loop_.now() - pooled.idle_since;
       pooled.expiry->stop();
       if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
@@ -229,8 +237,10 @@ void Pool::settle(PooledConnection& pooled) {
 
 void Pool::list(PooledConnection& pooled) {
   if (pooled.leases == 0 && !pooled.expiry->active()) {
-    const Duration left = pooled.use_until - loop_.now();
-    pooled.expiry->start(std::min(left, pooled.connection->idle_limit(options_.idle_timeout)));
+    pooled.idle_since = loop_.now();
+    const Duration left = pooled.use_until - pooled.idle_since;
+    const Duration seen = patience_.limit(pooled.slot, pooled.idle_since).value_or(options_.idle_timeout);
+    pooled.expiry->start(std::min({left, seen, pooled.connection->idle_limit(options_.idle_timeout)}));
   }
   if (!std::exchange(pooled.listed, true)) listed_[pooled.slot].push_back(&pooled);
 }
@@ -258,10 +268,34 @@ bool Pool::drain_one_idle() {
 }
 
 void Pool::closed(PooledConnection& pooled) {
+  const bool was_listed = pooled.listed;
   unlist(pooled);
+  learn_from(pooled, was_listed);
   pooled.gone = true;
   // A lease that still points at it takes it away when it is dropped.
   if (pooled.leases == 0) remove(pooled);
+}
+
+// What its end says of the peer: closed while idle, or found closing by a request that came too late to see
+// it.
+void Pool::learn_from(const PooledConnection& pooled, bool was_listed) {
+  if (pooled.connection->raced()) {
+    patience_.closed_after(pooled.slot, pooled.idle_before, loop_.now());
+    retire_idle(pooled.slot);
+  } else if (was_listed && pooled.leases == 0 && !pooled.ours) {  // ours are known to wait longer than we do
+    patience_.closed_after(pooled.slot, loop_.now() - pooled.idle_since, loop_.now());
+  }
+}
+
+void Pool::retire_idle(const Slot& slot) {
+  const auto found = listed_.find(slot);
+  if (found == listed_.end()) return;
+  const std::vector<PooledConnection*> listed = found->second;
+  for (PooledConnection* const each : listed) {
+    if (each->leases > 0) continue;
+    unlist(*each);
+    each->connection->drain();
+  }
 }
 
 void Pool::remove(PooledConnection& pooled) {

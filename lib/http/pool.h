@@ -4,8 +4,10 @@
 // An HTTP/1 connection carries one exchange at a time, an HTTP/2 connection many; those who ask while one is
 // being made wait for that one. A connection is looked at before it is used again
 // (ClientConnection::available) and let go after it was idle for limits::pool_idle_timeout, or before the
-// peer's own limit where the peer said so. Most recently used goes first, so that a quiet pool shrinks. One
-// whose lifetime is over carries its exchanges to the end and is not used again.
+// peer's own limit where the peer said so, or closed one before (PeerPatience). Where a request crossed such
+// a close, those that were idle for longer go at once: the next try begins on a connection of its own. Most
+// recently used goes first, so that a quiet pool shrinks. One whose lifetime is over carries its exchanges to
+// the end and is not used again.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +24,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "http/client_connection.h"
+#include "http/peer_patience.h"
 #include "io/loop.h"
 
 namespace weft::http {
@@ -52,6 +55,8 @@ class PoolRequest {
 struct PoolOptions {
   // How long a new connection may be used; nothing: without end. Null: none has an end.
   Function<std::optional<Duration>(const io::Stream& stream)> lifetime;
+  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal. Null: none is.
+  Function<bool(const io::Stream& stream)> is_ours;
   Duration idle_timeout = limits::pool_idle_timeout;
   std::size_t connections_max = 4096;  // in all; beyond it acquire fails with Code::limit
   ClientOptions client;
@@ -99,6 +104,8 @@ class Pool {
   void list(PooledConnection& pooled);
   void unlist(PooledConnection& pooled);
   void closed(PooledConnection& pooled);
+  void learn_from(const PooledConnection& pooled, bool was_listed);
+  void retire_idle(const Slot& slot);
   void remove(PooledConnection& pooled);
 
   io::Loop& loop_;
@@ -107,6 +114,7 @@ class Pool {
   std::unordered_map<Slot, std::vector<PooledConnection*>> listed_;  // with room for a request
   std::unordered_map<Attempt*, std::unique_ptr<Attempt>> attempts_;
   std::unordered_map<Slot, Attempt*> shared_;  // those that others may wait for as well
+  PeerPatience patience_;
   std::uint64_t retirements_ = 0;
   Anchor anchor_;
 };

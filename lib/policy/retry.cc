@@ -166,6 +166,8 @@ bool RetryState::named_for_grpc(const TryOutcome& outcome) const {
 
 std::optional<RetryClass> RetryState::retry_class(const TryOutcome& outcome) const {
   if (is_proved(outcome)) return RetryClass::proved;
+  // RFC 9110 § 9.2.2: what an idle connection's close interrupts may be repeated where that changes nothing.
+  if (outcome.end == TryEnd::reset && outcome.raced && idempotent_) return RetryClass::idempotent;
   if (grpc_) return named_for_grpc(outcome) ? std::optional(RetryClass::opted_in) : std::nullopt;
   if (!named(outcome)) return std::nullopt;
   if (idempotent_) return RetryClass::idempotent;
@@ -187,8 +189,9 @@ RetryDecision RetryState::after(const TryOutcome& outcome, const TrySituation& s
   if (outcome.end == TryEnd::connect_failure && !situation.other_endpoint && retry_on_ == 0) {
     return no(NoRetry::no_other_endpoint);
   }
-  // Another endpoint has had no part in a proved failure, so nothing is gained by waiting.
-  const bool at_once = *why == RetryClass::proved && situation.other_endpoint;
+  // Another endpoint has had no part in a proved failure, nor a new connection in the close of an old one, so
+  // nothing is gained by waiting.
+  const bool at_once = (*why == RetryClass::proved && situation.other_endpoint) || outcome.raced;
   const Duration back_off = at_once ? Duration(0) : back_off_.next(random);
   if (back_off >= situation.time_left) return no(NoRetry::no_time);
   // Nor is anything added to the load of an application that never saw the request: the budget is for the

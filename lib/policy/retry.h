@@ -20,8 +20,8 @@ inline constexpr std::uint32_t retry_attempts_max = 10;
 
 bool is_idempotent(std::string_view method);
 
-// ---- budget: retries in flight against first tries in flight, of one Service; not those that provably reached
-// no application and go to another endpoint ----
+// ---- budget: retries in flight against first tries in flight, of one Service; not those that provably
+// reached no application and go to another endpoint ----
 //
 // Not against all requests: those that are being retried would make room for more of them, and the load on an
 // upstream that always fails would rise by more than the share.
@@ -75,7 +75,8 @@ std::string_view try_end_name(TryEnd end);  // "connect-failure", as in retry-on
 struct TryOutcome {
   TryEnd end = TryEnd::response;
   bool never_delivered =
-      false;                 // reset: proved that no byte was handed to the kernel (http::Delivery::never)
+      false;           // reset: proved that no byte was handed to the kernel (http::Delivery::never)
+  bool raced = false;  // reset: a connection used before closed in place of an answer (http::Delivery::raced)
   std::uint16_t status = 0;  // 0: there was no answer; a peer's sidecar answers for an application that reset
   std::optional<std::uint32_t> grpc_status;
 };

@@ -181,6 +181,7 @@ TEST(Http1Smuggling, ValidNeighboursOfTheVectorsPass) {
        {"Content-Length: 004\r\n\r\nabcd", "Content-Length:4\r\n\r\nabcd", "Content-Length:\t4 \r\n\r\nabcd",
         "Transfer-Encoding:chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         "TRANSFER-ENCODING: CHUNKED \r\n\r\n0003\r\nabc\r\n000\r\n\r\n",
+        "Transfer-Encoding:\tchunked\t \r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n3 ; a=\"b\"\r\nabc\r\n0;x\r\nA:b\r\n\r\n", "A: \xc3\xa9\r\n\r\n",
         "Connection: close\r\n\r\n"}) {
     Http1Transcript transcript(Http1Parser::Role::request);

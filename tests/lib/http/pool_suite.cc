@@ -253,6 +253,54 @@ TEST_F(HttpPool, RetiresAConnectionAtTheEndOfItsLifetimeButCutsNoExchange) {
   EXPECT_FALSE(take()->reused());
 }
 
+// The server closes an idle connection after a second; nobody said so.
+TEST_F(HttpPool, LearnsHowLongAPeerLeavesAConnectionIdle) {
+  Pool patient(loop(), {.idle_timeout = 1h});
+  const auto used = [&] {
+    std::optional<Lease> got;
+    const auto request = patient.acquire("a", HttpProtocol::http1, connect(),
+                                         [&](Result<Lease> lease) { got.emplace(*std::move(lease)); });
+    EXPECT_TRUE(run_until([&] { return got.has_value(); }));
+    use(*got);
+  };
+  used();
+  run_for(1s);
+  servers_[0]->connection.reset();
+  ASSERT_TRUE(run_until([&] { return patient.connections() == 0; }));
+  used();
+  ServerSide& second = *servers_[1];
+  run_for(100ms);
+  EXPECT_EQ(patient.idle_connections(), 1u) << "a tenth of the time is no danger";
+  EXPECT_TRUE(run_until([&] { return patient.connections() == 0; })) << "let go before the server would";
+  EXPECT_TRUE(run_until([&] { return second.closes == 1; }));
+}
+
+TEST_F(HttpPool, LetsGoOfAllThatIsIdleWhereARequestCrossedAClose) {
+  Pool patient(loop(), {.idle_timeout = 1h});
+  std::optional<Lease> first, second;
+  const auto a = patient.acquire("a", HttpProtocol::http1, connect(),
+                                 [&](Result<Lease> lease) { first.emplace(*std::move(lease)); });
+  const auto b = patient.acquire("a", HttpProtocol::http1, connect(),
+                                 [&](Result<Lease> lease) { second.emplace(*std::move(lease)); });
+  ASSERT_TRUE(run_until([&] { return first && second; }));
+  use(*first);
+  use(*second);
+  first.reset();
+  ClientSide user(loop());
+  user.open = true;
+  // Found dead only with the request on it: the server answers with its close.
+  for (const auto& server : servers_) {
+    server->on = [&server = *server](std::string_view event) {
+      if (event == "begins") server.connection->close(Error{Code::closed, "gone"});
+    };
+  }
+  second->connection().request(request("GET", "/"), true, user);
+  ASSERT_TRUE(run_until([&] { return user.aborts == 1; }));
+  EXPECT_EQ(user.delivery, Delivery::raced);
+  second.reset();
+  EXPECT_TRUE(run_until([&] { return patient.connections() == 0; }));
+}
+
 TEST_F(HttpPool, RefusesAboveItsLimit) {
   Pool small(loop(), {.connections_max = 1});
   std::vector<Result<Lease>> results;

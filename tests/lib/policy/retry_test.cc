@@ -215,6 +215,19 @@ TEST(Retry, NeverAfterAResponseByteNorWithoutTheWholeRequest) {
             "body-not-held");
 }
 
+TEST(Retry, WhatCrossedTheCloseOfAUsedConnectionIsTriedAgainAtOnceWhereThatIsSafeOrWanted) {
+  const TryOutcome raced{.end = TryEnd::reset, .raced = true};
+  const RetryDecision decision = Request({}, "GET").after(raced);
+  EXPECT_EQ(word(decision), "idempotent");
+  EXPECT_EQ(decision.back_off, Duration(0));
+  EXPECT_EQ(word(Request({}, "POST").after(raced)), "not-retriable");
+  const auto wanted = policy_of({{"retry-attempts", "1"}, {"retry-methods", "POST"}});
+  EXPECT_EQ(word(Request(wanted, "POST").after(raced)), "opted-in");
+  EXPECT_EQ(word(Request({}, "POST", true).after(raced)), "not-retriable");
+  EXPECT_EQ(word(Request(policy_of({{"retry-attempts", "0"}}), "GET").after(raced)), "attempts-used");
+  EXPECT_EQ(word(Request({}, "GET").after(raced, {.replayable = false})), "body-not-held");
+}
+
 TEST(Retry, BacksOffFurtherEachTimeAndNotBeyondTheTimeLeft) {
   Request request(policy_of({{"retry-attempts", "10"}}), "GET");
   for (const auto longest : {25ms, 50ms, 100ms, 200ms, 250ms, 250ms}) {
