@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "policy/path.h"
+#include "policy/pod_call.h"
 #include "sidecar/inbound_gate.h"
 
 namespace weft::sidecar {
@@ -55,16 +56,9 @@ std::shared_ptr<const void> Router::basis() const {
   return owner->second;
 }
 
-// A pod called by its own address: one endpoint, under the policy of a Service that selects it.
 Destination Router::to_pod(const policy::AddressOwner& owner) const {
-  policy::Service service;
-  if (const auto governing = context_.config->service(owner.pod_service)) service = governing->config();
-  service.name = owner.pod_service.empty() ? owner.pod.workload : owner.pod_service;
-  service.addresses.clear();
-  service.routes.clear();
-  service.canary.clear();
-  service.mirror = {};
-  service.endpoints = {owner.pod};
+  const auto governing = context_.config->service(owner.pod_service);
+  policy::Service service = policy::service_of_pod(owner, governing ? &governing->config() : nullptr);
   Destination destination;
   destination.kind = Destination::Kind::service;
   destination.protocol = owner.protocol;

@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "base/edit_distance.h"
 #include "base/text.h"
 #include "policy/retry.h"
 #include "policy/values.h"
@@ -179,21 +180,6 @@ const Entry<Settings>* find_entry(std::span<const Entry<Settings>> entries, std:
 constexpr std::string_view kind_names[] = {"a Service", "a pod template", "a Namespace"};
 constexpr ObjectKind kinds[] = {ObjectKind::service, ObjectKind::pod, ObjectKind::name_space};
 
-// The number of single-character edits between two names, as far as "is it a slip of the finger" needs it.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row[b.size()];
-}
-
 // Why `name` may not stand on an object of this kind.
 std::string unknown_text(ObjectKind kind, std::string_view name) {
   constexpr std::size_t name_bytes_max = 64;
@@ -211,7 +197,7 @@ std::string unknown_text(ObjectKind kind, std::string_view name) {
   std::size_t least = 3;
   for (const std::string_view known : known_annotations(kind)) {
     if (name.size() > name_bytes_max) break;
-    const std::size_t edits = distance(name, known);
+    const std::size_t edits = edit_distance(name, known);
     if (edits < least) {
       least = edits;
       nearest = known;
