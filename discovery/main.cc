@@ -14,6 +14,7 @@
 #include "discovery/mesh_listener.h"
 #include "discovery/metrics.h"
 #include "discovery/server.h"
+#include "discovery/wrong_view.h"
 #include "http/grpc_server.h"
 #include "http/simple_server.h"
 #include "io/resolver.h"
@@ -29,6 +30,7 @@ struct Arguments {
   std::vector<std::string> folders;
   std::string listen = "[::]:15011";
   std::string metrics = "[::]:15014";
+  std::string admin = "127.0.0.1:15000";
   std::string trust_domain = "cluster.local";
   std::string cluster_domain = "cluster.local";
   std::string system_namespace = "weft-system";
@@ -48,6 +50,7 @@ void declare(CLI::App& app, Arguments& to) {
       ->required();
   app.add_option("--listen", to.listen, "Address of the configuration stream")->capture_default_str();
   app.add_option("--metrics", to.metrics, "Address of /metrics and /ready")->capture_default_str();
+  app.add_option("--admin", to.admin, "Loopback address of /annotations")->capture_default_str();
   app.add_option("--trust-domain", to.trust_domain, "Trust domain of all identities")->capture_default_str();
   app.add_option("--cluster-domain", to.cluster_domain, "DNS domain of the cluster")->capture_default_str();
   app.add_option("--system-namespace", to.system_namespace, "Namespace of CA and discovery")
@@ -127,10 +130,17 @@ class Program {
         loop_, anchor_.guard([this](const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
           answer(request, respond);
         }));
+    admin_ = std::make_unique<http::SimpleServer>(
+        loop_, anchor_.guard([this](const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
+          answer_admin(request, respond);
+        }));
   }
 
-  Status start(const Address& metrics) {
+  Status start(const Address& metrics, const Address& admin) {
     WEFT_TRY(listen_anywhere(metrics, [&](const Address& at) { return metrics_->listen(at); }));
+    // For people only: no reason not to serve sidecars.
+    if (const Status open = admin_->listen(admin); !open)
+      log::warning("no admin page", {{"error", open.error().message}});
     source_.start(anchor_.guard([this](std::vector<Change> changes) { server_.take(std::move(changes)); }));
     identity_->start();
     for (const int number : {SIGTERM, SIGINT}) {
@@ -179,6 +189,14 @@ class Program {
                             : http::SimpleReply{.status = 503, .body = missing});
   }
 
+  void answer_admin(const http::SimpleRequest& request, http::SimpleServer::Respond& respond) {
+    if (http::path_of(request.head.target) != "/annotations")
+      return respond({.status = 404, .body = "/annotations: wrong ones, and what is in force instead\n"});
+    respond({.status = 200,
+             .body = wrong_view(server_.state().policies().wrong()),
+             .content_type = "application/json"});
+  }
+
   void stop() {
     if (stopping_) return loop_.stop();
     stopping_ = true;
@@ -198,6 +216,7 @@ class Program {
   FolderSource source_;
   std::unique_ptr<kube::WorkloadIdentity> identity_;
   std::unique_ptr<http::SimpleServer> metrics_;
+  std::unique_ptr<http::SimpleServer> admin_;
   std::vector<std::unique_ptr<io::SignalWatch>> signals_;
   bool stopping_ = false;
   bool failed_ = false;
@@ -207,11 +226,12 @@ class Program {
 Status run(const Arguments& arguments) {
   WEFT_ASSIGN(const Address listen, Address::parse(arguments.listen));
   WEFT_ASSIGN(const Address metrics, Address::parse(arguments.metrics));
+  WEFT_ASSIGN(const Address admin, Address::parse(arguments.admin));
   WEFT_ASSIGN(ServerOptions options, server_options(arguments));
   io::UvLoop loop;
   WEFT_ASSIGN(const auto resolver, io::make_resolver(loop));
   Program program(loop, *resolver, arguments, std::move(options), listen);
-  WEFT_TRY(program.start(metrics));
+  WEFT_TRY(program.start(metrics, admin));
   log::info("discovery started", {{"listen", listen.to_string()}, {"metrics", metrics.to_string()}});
   loop.run();
   if (program.failed()) return fail(Code::io, "ended by the error above");

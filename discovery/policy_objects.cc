@@ -31,6 +31,15 @@ std::size_t errors(const Entries& entries) {
   return count;
 }
 
+template <class Entries>
+void add_wrong(std::vector<PolicyObjects::Wrong>& out, std::string_view kind, const Entries& entries) {
+  for (const auto& [name, entry] : entries) {
+    if (entry.read.errors.empty()) continue;
+    out.push_back({str_cat(kind, " ", name.first, name.first.empty() ? "" : "/", name.second),
+                   entry.read.errors, entry.read.good});
+  }
+}
+
 }  // namespace
 
 std::vector<policy::AnnotationError> PolicyObjects::put(const kube::Object& object) {
@@ -63,6 +72,14 @@ const policy::PodSettings& PolicyObjects::pod(std::string_view name_space, std::
 
 const policy::NamespaceSettings& PolicyObjects::name_space(std::string_view name) const {
   return settings(namespaces_, {}, name);
+}
+
+std::vector<PolicyObjects::Wrong> PolicyObjects::wrong() const {
+  std::vector<Wrong> out;
+  add_wrong(out, "Namespace", namespaces_);
+  add_wrong(out, "Service", services_);
+  add_wrong(out, "Pod", pods_);
+  return out;
 }
 
 std::size_t PolicyObjects::refused() const { return errors(services_) + errors(pods_) + errors(namespaces_); }

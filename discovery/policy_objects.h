@@ -28,6 +28,13 @@ class PolicyObjects {
 
   // Wrong annotations as things stand.
   std::size_t refused() const;
+  // The same, object by object, with what is in force of its annotations.
+  struct Wrong {
+    std::string object;  // "Service default/world", "Namespace default"
+    std::vector<policy::AnnotationError> errors;
+    policy::Annotations in_force;
+  };
+  std::vector<Wrong> wrong() const;
 
  private:
   template <class Settings>

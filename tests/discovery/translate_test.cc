@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "discovery/wrong_view.h"
 #include "tests/discovery/world.h"
 
 namespace weft::discovery {
@@ -81,6 +82,24 @@ TEST_F(Translate, WhatIsDoneOnPurposeAtTheCallersSideReachesIt) {
   EXPECT_EQ(got.fault, (policy::FaultInjection{policy::Millis(5000), 10, 503, 1}));
   EXPECT_EQ(got.mirror, (policy::Mirror{"v2", 10}));
   EXPECT_TRUE(got.attempts_header);
+}
+
+// What `weft explain` reads from discovery is what discovery holds.
+TEST_F(Translate, WrongAnnotationsAndWhatIsInForceGoThroughTheirPage) {
+  apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 80}", "weft.mesh/timeout: 7s"));
+  EXPECT_TRUE(state_.policies().wrong().empty());
+  apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 80}", "weft.mesh/timeout: 10x"));
+  const auto wrong = state_.policies().wrong();
+  ASSERT_EQ(wrong.size(), 1u);
+  EXPECT_EQ(wrong[0].object, "Service default/hello");
+  const auto read = parse_wrong_view(wrong_view(wrong));
+  ASSERT_TRUE(read);
+  ASSERT_EQ(read->size(), 1u);
+  EXPECT_EQ(read->at(0).object, wrong[0].object);
+  EXPECT_EQ(read->at(0).errors, wrong[0].errors);
+  EXPECT_EQ(read->at(0).in_force, (policy::Annotations{{"weft.mesh/timeout", "7s"}}));
+  EXPECT_FALSE(parse_wrong_view("{}"));
+  EXPECT_FALSE(parse_wrong_view("no json"));
 }
 
 TEST_F(Translate, AnotherLabelMakesTheSubsets) {
