@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "policy/describe.h"
 #include "tls/context.h"
 
 namespace weft::sidecar {
@@ -11,49 +12,37 @@ using Json = nlohmann::ordered_json;
 
 std::string text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-std::string_view mode_name(policy::MtlsMode mode) {
-  switch (mode) {
-    case policy::MtlsMode::permissive:
-      return "permissive";
-    case policy::MtlsMode::strict:
-      return "strict";
-    case policy::MtlsMode::disable:
-      return "disable";
+Json endpoints_json(const policy::Service& service, policy::EndpointRegistry& registry, MonotonicTime now) {
+  Json json = Json::array();
+  for (const policy::Endpoint& endpoint : service.endpoints) {
+    const auto state = registry.get(endpoint.address);
+    json.push_back({{"address", endpoint.address.to_string()},
+                    {"identity", endpoint.identity},
+                    {"subset", endpoint.subset},
+                    {"workload", endpoint.workload},
+                    {"active", state->active.load(std::memory_order_relaxed)},
+                    {"ejected", state->outlier.ejected(now)}});
   }
-  return "permissive";
+  return json;
 }
 
-std::string_view protocol_name(policy::Protocol protocol) {
-  switch (protocol) {
-    case policy::Protocol::detect:
-      return "detect";
-    case policy::Protocol::http1:
-      return "http1";
-    case policy::Protocol::http2:
-      return "http2";
-    case policy::Protocol::grpc:
-      return "grpc";
-    case policy::Protocol::tcp:
-      return "tcp";
-    case policy::Protocol::tls:
-      return "tls";
-  }
-  return "detect";
+Json retry_json(const policy::RetryPolicy& retry) {
+  Json json = Json::object();
+  if (retry.attempts) json["attempts"] = *retry.attempts;
+  if (retry.retry_on) json["on"] = policy::describe_retry_on(retry);
+  if (!retry.methods.empty()) json["methods"] = retry.methods;
+  if (retry.per_try_timeout) json["per_try_timeout"] = policy::describe(*retry.per_try_timeout);
+  json["budget_percent"] = retry.budget_percent;
+  return json;
 }
 
-Json endpoint_json(const policy::Endpoint& endpoint) {
-  return Json{{"address", endpoint.address.to_string()},
-              {"identity", endpoint.identity},
-              {"subset", endpoint.subset},
-              {"workload", endpoint.workload}};
-}
-
-Json service_json(const policy::Service& service) {
-  Json json = {{"name", service.name}, {"host", service.host}, {"protocol", protocol_name(service.protocol)}};
+Json service_json(const policy::Service& service, policy::EndpointRegistry& registry, MonotonicTime now) {
+  Json json = {
+      {"name", service.name}, {"host", service.host}, {"protocol", policy::name_of(service.protocol)}};
   for (const Address& address : service.addresses) json["addresses"].push_back(address.to_string());
-  if (service.timeout) json["timeout_ms"] = service.timeout->count();
-  if (service.retry.attempts) json["retry_attempts"] = *service.retry.attempts;
-  if (service.retry.per_try_timeout) json["per_try_timeout_ms"] = service.retry.per_try_timeout->count();
+  if (service.timeout) json["timeout"] = policy::describe(*service.timeout);
+  json["retry"] = retry_json(service.retry);
+  for (const policy::RouteRule& rule : service.routes) json["routes"].push_back(policy::describe(rule));
   for (const policy::WeightedSubset& subset : service.canary) json["canary"][subset.subset] = subset.weight;
   if (service.fault != policy::FaultInjection()) {
     json["fault"] = {{"delay_ms", service.fault.delay.count()},
@@ -64,20 +53,21 @@ Json service_json(const policy::Service& service) {
   if (service.mirror != policy::Mirror())
     json["mirror"] = {{"subset", service.mirror.subset}, {"percent", service.mirror.percent}};
   if (service.attempts_header) json["attempts_header"] = true;
-  json["routes"] = service.routes.size();
-  json["endpoints"] = Json::array();
-  for (const policy::Endpoint& endpoint : service.endpoints)
-    json["endpoints"].push_back(endpoint_json(endpoint));
+  json["endpoints"] = endpoints_json(service, registry, now);
   return json;
 }
 
 Json inbound_json(const policy::InboundPolicy& inbound) {
-  Json json = {{"workload", inbound.workload}, {"identity", inbound.identity}};
+  Json json = {{"workload", inbound.workload},
+               {"identity", inbound.identity},
+               {"default_policy", policy::name_of(inbound.default_policy)}};
   for (const policy::InboundPort& port : inbound.ports) {
-    Json entry = {
-        {"port", port.port}, {"mtls", mode_name(port.mtls)}, {"protocol", protocol_name(port.protocol)}};
+    Json entry = {{"port", port.port},
+                  {"mtls", policy::name_of(port.mtls)},
+                  {"protocol", policy::name_of(port.protocol)}};
     entry["rules"] = Json::array();
-    for (const policy::RbacRule& rule : port.rules) entry["rules"].push_back(rule.name);
+    for (const policy::RbacRule& rule : port.rules)
+      entry["rules"].push_back({{"name", rule.name}, {"rule", policy::describe(rule)}});
     if (port.deny_all) entry["deny_all"] = true;
     json["ports"].push_back(std::move(entry));
   }
@@ -86,7 +76,7 @@ Json inbound_json(const policy::InboundPolicy& inbound) {
 
 }  // namespace
 
-std::string config_view(const ConfigStore& store) {
+std::string config_view(const ConfigStore& store, policy::EndpointRegistry& registry, MonotonicTime now) {
   Json json = {{"inbound", nullptr},
                {"services", Json::array()},
                {"addresses", Json::object()},
@@ -94,7 +84,7 @@ std::string config_view(const ConfigStore& store) {
   const Config& config = *store.current();
   if (config.inbound) json["inbound"] = inbound_json(config.inbound->policy());
   for (const auto& [name, service] : config.services)
-    json["services"].push_back(service_json(service->config()));
+    json["services"].push_back(service_json(service->config(), registry, now));
   for (const auto& [address, owner] : config.owners) {
     using Kind = policy::AddressOwner::Kind;
     json["addresses"][address.to_string()] = owner->kind == Kind::service ? "service " + owner->service
@@ -107,13 +97,10 @@ std::string config_view(const ConfigStore& store) {
   return text(json);
 }
 
-std::string endpoints_view(const Config& config) {
+std::string endpoints_view(const Config& config, policy::EndpointRegistry& registry, MonotonicTime now) {
   Json json = Json::object();
-  for (const auto& [name, service] : config.services) {
-    json[name] = Json::array();
-    for (const policy::Endpoint& endpoint : service->config().endpoints)
-      json[name].push_back(endpoint_json(endpoint));
-  }
+  for (const auto& [name, service] : config.services)
+    json[name] = endpoints_json(service->config(), registry, now);
   return text(json);
 }
 

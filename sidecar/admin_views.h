@@ -8,8 +8,9 @@
 
 namespace weft::sidecar {
 
-std::string config_view(const ConfigStore& store);
-std::string endpoints_view(const Config& config);
+// `registry` knows what the workers know of each endpoint. cli/config.cc reads this.
+std::string config_view(const ConfigStore& store, policy::EndpointRegistry& registry, MonotonicTime now);
+std::string endpoints_view(const Config& config, policy::EndpointRegistry& registry, MonotonicTime now);
 // [{"spiffe_id": …, "not_before": …, "not_after": …, "serial": …, "roots": […]}]; empty before the first.
 std::string certificates_view(const kube::WorkloadCredentials& credentials);
 

@@ -313,8 +313,9 @@ void Sidecar::serve_admin(const http::SimpleRequest& request, http::SimpleServer
     return respond(text_reply(405, "the admin port is read-only\n"));
   }
   if (path == "/ready") return serve_health(request, std::move(respond));
-  if (path == "/config") return respond(json_reply(config_view(store_)));
-  if (path == "/endpoints") return respond(json_reply(endpoints_view(*store_.current())));
+  if (path == "/config") return respond(json_reply(config_view(store_, endpoints_, loop_.now())));
+  if (path == "/endpoints")
+    return respond(json_reply(endpoints_view(*store_.current(), endpoints_, loop_.now())));
   if (path == "/certificates") return respond(json_reply(certificates_view(identity_->credentials())));
   if (path == "/metrics") return serve_metrics(request, std::move(respond));
   respond(text_reply(404, "/ready /config /endpoints /certificates /metrics\n"));
