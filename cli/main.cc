@@ -7,6 +7,9 @@
 #include <CLI/CLI.hpp>
 
 #include "base/random.h"
+#include "cli/check.h"
+#include "cli/config.h"
+#include "cli/explain/verb.h"
 #include "cli/inject.h"
 #include "cli/local/container.h"
 #include "cli/local/verbs.h"
@@ -28,6 +31,39 @@ void add_inject(CLI::App& app, cli::InjectOptions& options, Chosen& chosen) {
   verb->add_option("-f,--file", options.files, "manifests: file, folder, or - for standard input")
       ->required();
   verb->callback([&options, &chosen] { chosen = [&options] { return cli::inject(options); }; });
+}
+
+void add_check(CLI::App& app, cli::CheckOptions& options, Chosen& chosen) {
+  CLI::App* verb = app.add_subcommand("check", "Say what is wrong with the annotations of manifests");
+  verb->add_option("-f,--file", options.files, "manifests: file, folder, or - for standard input")
+      ->required();
+  verb->callback([&options, &chosen] { chosen = [&options] { return cli::check(options); }; });
+}
+
+void add_config(CLI::App& app, cli::ConfigOptions& options, Chosen& chosen) {
+  CLI::App* verb = app.add_subcommand("config", "Show what the sidecar of a pod holds");
+  add_target(*verb, options.target);
+  verb->add_option("pod", options.pod, "pod, or deployment/NAME")->required();
+  verb->add_option("-o,--output", options.output, "json, or tables without it")
+      ->check(CLI::IsMember({"json"}));
+  verb->callback([&options, &chosen] { chosen = [&options] { return cli::config(options); }; });
+}
+
+void add_explain(CLI::App& app, cli::ExplainOptions& options, Chosen& chosen) {
+  CLI::App* verb = app.add_subcommand("explain", "Say where a request goes, whether it may, and why");
+  verb->add_option("--from", options.from, "NAMESPACE/SERVICE-ACCOUNT of the caller, or anonymous")
+      ->required();
+  verb->add_option("--to", options.to, "HOST:PORT, as the caller would write it")->required();
+  verb->add_option("--method", options.method, "method of the request")->capture_default_str();
+  verb->add_option("--path", options.path, "its path")->capture_default_str();
+  verb->add_option("--header", options.headers, "NAME=VALUE, may be given several times")
+      ->allow_extra_args(false);
+  CLI::Option* files =
+      verb->add_option("-f,--file", options.files,
+                       "out of manifests instead of a mesh that runs: file, folder, or - for standard input");
+  verb->add_option("--name", options.mesh, "which local mesh")->capture_default_str()->excludes(files);
+  verb->add_option("-o,--output", options.output, "json, or text without it")->check(CLI::IsMember({"json"}));
+  verb->callback([&options, &chosen] { chosen = [&options] { return cli::explain(options); }; });
 }
 
 void add_up(CLI::App& app, local::UpOptions& options, Chosen& chosen) {
@@ -116,6 +152,9 @@ void add_down(CLI::App& app, local::Target& target, Chosen& chosen) {
 // Every verb's options; they live as long as the command.
 struct Options {
   cli::InjectOptions inject;
+  cli::CheckOptions check;
+  cli::ConfigOptions config;
+  cli::ExplainOptions explain;
   local::UpOptions up;
   local::ExecOptions exec;
   local::LogsOptions logs;
@@ -140,6 +179,9 @@ int run(int argc, char** argv) {
   argc = static_cast<int>(dashes - argv);
   Chosen chosen;
   add_inject(app, options.inject, chosen);
+  add_check(app, options.check, chosen);
+  add_config(app, options.config, chosen);
+  add_explain(app, options.explain, chosen);
   CLI::App* local = app.add_subcommand("local", "A whole mesh on this machine, for development and tests");
   local->require_subcommand(1);
   add_up(*local, options.up, chosen);

@@ -16,10 +16,10 @@ namespace weft::local {
 namespace {
 
 constexpr std::uint16_t admin_port = 15000;
-constexpr std::size_t response_bytes_max = 256 * 1024;
+constexpr std::size_t response_bytes_max = 16 * 1024 * 1024;
 constexpr timeval patience{1, 0};  // for each step
 
-Result<std::string> fetch_certificates() {
+Result<std::string> fetch(std::string_view path) {
   const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const Address address{IpAddress::v4(0x7f000001), admin_port};
   sockaddr_storage storage{};
@@ -28,24 +28,43 @@ Result<std::string> fetch_certificates() {
     ::setsockopt(fd.get(), SOL_SOCKET, option, &patience, sizeof patience);
   }
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
-    return fail(system_error("the sidecar's admin port"));
+    return fail(system_error("the admin port"));
   }
-  constexpr std::string_view request =
-      "GET /certificates HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+  const std::string request =
+      str_cat("GET ", path, " HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
   if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
     return fail(system_error("admin port"));
   std::string response;
   std::array<char, 8192> buffer;
   while (response.size() < response_bytes_max) {
     const ssize_t got = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
-    if (got < 0) return fail(system_error("the sidecar's admin port"));
+    if (got < 0) return fail(system_error("the admin port"));
     if (got == 0) return response;
     response.append(buffer.data(), static_cast<std::size_t>(got));
   }
-  return fail(Code::limit, "the sidecar's answer is too long");
+  return fail(Code::limit, "the answer of the admin port is too long");
+}
+
+Result<std::string> fetch_in(int network_fd, std::string_view path) {
+  Result<std::string> response = fail(Code::internal, "not asked");
+  WEFT_TRY(in_network(network_fd, [&response, path] { response = fetch(path); }));
+  return response;
 }
 
 }  // namespace
+
+Result<std::string> body_of_response(std::string_view response) {
+  const std::size_t head_end = response.find("\r\n\r\n");
+  if (!response.starts_with("HTTP/1.1 200") || head_end == std::string_view::npos)
+    return fail(Code::invalid,
+                str_cat("the admin port answers '", printable(response.substr(0, response.find('\r'))), "'"));
+  return std::string(response.substr(head_end + 4));
+}
+
+Result<std::string> ask_admin(int network_fd, std::string_view path) {
+  WEFT_ASSIGN(const std::string response, fetch_in(network_fd, path));
+  return body_of_response(response);
+}
 
 Result<CertificateInfo> parse_certificates(std::string_view response) {
   using nlohmann::json;
@@ -67,10 +86,8 @@ Result<CertificateInfo> parse_certificates(std::string_view response) {
 }
 
 Result<CertificateInfo> ask_certificate(int network_fd) {
-  Result<std::string> response = fail(Code::internal, "not asked");
-  WEFT_TRY(in_network(network_fd, [&response] { response = fetch_certificates(); }));
-  if (!response) return fail(response.error());
-  return parse_certificates(*response);
+  WEFT_ASSIGN(const std::string response, fetch_in(network_fd, "/certificates"));
+  return parse_certificates(response);
 }
 
 }  // namespace weft::local

@@ -1,5 +1,5 @@
-// Asking a sidecar for its certificate: its admin port is on the loopback address of the pod's own network.
-// Blocking, bounded; for a job's thread.
+// Asking a sidecar, or discovery, for a page of its admin port, which is on the loopback address of the pod's
+// own network. Blocking, bounded; for a job's thread.
 #pragma once
 
 #include <string>
@@ -16,6 +16,10 @@ struct CertificateInfo {
 };
 
 Result<CertificateInfo> ask_certificate(int network_fd);
+// The body of a page such as "/config".
+Result<std::string> ask_admin(int network_fd, std::string_view path);
+// Of a whole HTTP response with status 200. Pure.
+Result<std::string> body_of_response(std::string_view response);
 
 // The first certificate of the admin page /certificates: [{"spiffe_id": …, "not_after": …}]. `response` is a
 // whole HTTP response. Pure.

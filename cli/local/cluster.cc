@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/local/pod_json.h"
 #include "cli/local/volumes.h"
+#include "kube/manifests.h"
 
 namespace weft::local {
 
@@ -48,6 +50,19 @@ void Cluster::write_pod(const std::string& name_space, const std::string& name, 
 
 void Cluster::remove_pod(const std::string& name_space, const std::string& name) {
   ::unlink(file_of("Pod", name_space, name).c_str());
+}
+
+Result<std::vector<std::string>> Cluster::written_objects() const {
+  std::vector<std::string> objects;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.cluster(), error)) {
+    if (entry.path().filename().string().starts_with("ConfigMap.")) continue;  // no business of routing
+    // One may be gone since it was listed.
+    if (Result<std::string> text = read_file(entry.path(), kube::manifest_bytes_max))
+      objects.push_back(*std::move(text));
+  }
+  if (error) return fail(Code::io, str_cat(folder_.cluster(), ": ", error.message()));
+  return objects;
 }
 
 void Cluster::ensure_namespace(const std::string& name) {

@@ -37,6 +37,8 @@ class Cluster {
   kube::Labels namespace_labels(const std::string& name) const;
   // Made on first use, as the default account is in every namespace.
   const std::string& service_account_uid(const std::string& name_space, const std::string& name);
+  // The files that discovery watches, ConfigMaps left out: the JSON of each object.
+  Result<std::vector<std::string>> written_objects() const;
   // Namespaces that something is in exist.
   void ensure_namespace(const std::string& name);
 

@@ -36,6 +36,7 @@ struct ControlRequest {
   std::string container;
   std::string file;                       // apply: where `text` is from
   std::string text;                       // apply: manifests
+  std::string path;                       // admin: the page, "/config"
   std::vector<std::string> changes;       // annotate: KEY=VALUE, KEY-
   std::optional<std::uint32_t> replicas;  // scale
   std::optional<std::uint32_t> grace;     // delete-pod: seconds

@@ -33,7 +33,8 @@ std::string to_json(const ControlRequest& request) {
   json object = {{"verb", request.verb}, {"namespace", request.name_space}};
   for (const auto& [name, value] :
        {std::pair{"name", &request.name}, std::pair{"container", &request.container},
-        std::pair{"file", &request.file}, std::pair{"text", &request.text}}) {
+        std::pair{"file", &request.file}, std::pair{"text", &request.text},
+        std::pair{"path", &request.path}}) {
     if (!value->empty()) object[name] = *value;
   }
   if (!request.changes.empty()) object["changes"] = request.changes;
@@ -52,6 +53,7 @@ Result<ControlRequest> parse_control_request(std::string_view line) {
   WEFT_TRY(take(object, "container", request.container));
   WEFT_TRY(take(object, "file", request.file));
   WEFT_TRY(take(object, "text", request.text));
+  WEFT_TRY(take(object, "path", request.path));
   WEFT_TRY(take(object, "replicas", request.replicas));
   WEFT_TRY(take(object, "grace", request.grace));
   if (request.name_space.empty()) request.name_space = "default";

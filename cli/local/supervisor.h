@@ -77,6 +77,8 @@ class Supervisor final : public PodHandler {
   void answer_scale(const ControlRequest& request, ControlServer::Respond respond);
   void answer_delete_pod(const ControlRequest& request, ControlServer::Respond respond);
   void answer_apply(const ControlRequest& request, ControlServer::Respond respond);
+  void answer_admin(const ControlRequest& request, ControlServer::Respond respond);
+  void answer_objects(const ControlRequest& request, ControlServer::Respond respond);
   void answer_down(const ControlRequest& request, ControlServer::Respond respond);
 
   SupervisorOptions options_;

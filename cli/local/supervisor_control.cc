@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/local/admin_query.h"
 #include "cli/local/annotation_warnings.h"
+#include "cli/local/control_plane.h"
 #include "cli/local/supervisor.h"
 #include "kube/manifests.h"
 
@@ -83,13 +84,15 @@ Result<Pod*> Supervisor::find_pod(const std::string& name_space, const std::stri
 
 void Supervisor::handle(const std::string& line, ControlServer::Respond respond) {
   using Verb = void (Supervisor::*)(const ControlRequest&, ControlServer::Respond);
-  static constexpr std::array<std::pair<std::string_view, Verb>, 7> verbs{{
+  static constexpr std::array<std::pair<std::string_view, Verb>, 9> verbs{{
       {"status", &Supervisor::answer_status},
       {"container", &Supervisor::answer_container},
       {"annotate", &Supervisor::answer_annotate},
       {"scale", &Supervisor::answer_scale},
       {"delete-pod", &Supervisor::answer_delete_pod},
       {"apply", &Supervisor::answer_apply},
+      {"admin", &Supervisor::answer_admin},
+      {"objects", &Supervisor::answer_objects},
       {"down", &Supervisor::answer_down},
   }};
   const Result<ControlRequest> request = parse_control_request(line);
@@ -198,6 +201,32 @@ void Supervisor::answer_apply(const ControlRequest& request, ControlServer::Resp
                 {"done", std::move(applied)},
                 {"skipped", manifests.skipped},
                 {"warnings", std::move(warnings)}}));
+}
+
+// A page of the admin port of a sidecar, or of discovery.
+void Supervisor::answer_admin(const ControlRequest& request, ControlServer::Respond respond) {
+  const Result<Pod*> pod = find_pod(request.name_space, request.name);
+  if (!pod) return respond(control_error(pod.error()));
+  const std::string name = str_cat(request.name_space, "/", (*pod)->object().meta.name);
+  if (!(*pod)->has_address() ||
+      (!(*pod)->injected() && (*pod)->origin().name_space != control_plane_namespace)) {
+    return respond(control_error(
+        {Code::not_found,
+         str_cat("pod ", name, (*pod)->has_address() ? " has no sidecar" : " has no address yet")}));
+  }
+  jobs_.run(
+      [network = (*pod)->duplicate_network(), path = request.path] { return ask_admin(network.get(), path); },
+      [name, respond = std::move(respond)](const Result<std::string>& body) mutable {
+        if (!body) return respond(control_error(body.error().in(str_cat("pod ", name))));
+        respond(dump({{"ok", true}, {"pod", name}, {"body", *body}}));
+      });
+}
+
+// What discovery reads: the same files.
+void Supervisor::answer_objects(const ControlRequest&, ControlServer::Respond respond) {
+  const Result<std::vector<std::string>> objects = cluster_.written_objects();
+  if (!objects) return respond(control_error(objects.error()));
+  respond(dump({{"ok", true}, {"objects", *objects}}));
 }
 
 void Supervisor::answer_down(const ControlRequest&, ControlServer::Respond respond) {
