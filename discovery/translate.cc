@@ -160,6 +160,10 @@ std::optional<policy::Service> translate_service(const View& view, std::string_v
   out.fault = settings.fault;
   out.mirror = settings.mirror;
   out.attempts_header = settings.attempts_header;
+  out.canary_sticky = settings.canary_sticky;
+  out.load_balancer = settings.load_balancer;
+  out.outlier = settings.outlier;
+  out.limits = settings.limits;
   Endpoints endpoints = service->selector.empty()
                             ? endpoints_by_slices(view, *service, *port, settings.canary_label)
                             : endpoints_by_selector(view, *service, *port, settings.canary_label);

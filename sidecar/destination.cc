@@ -62,7 +62,7 @@ Destination Router::to_pod(const policy::AddressOwner& owner) const {
   Destination destination;
   destination.kind = Destination::Kind::service;
   destination.protocol = owner.protocol;
-  destination.service = make_service_state(std::move(service), context_.endpoints, nullptr);
+  destination.service = make_service_state(std::move(service), context_.endpoints, governing.get());
   return destination;
 }
 

@@ -32,7 +32,7 @@ Exchange::Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExc
       request_ended_(end),
       bodyless_(end),
       upgrading_(asks_for_tunnel(head_)),
-      budget_(*admission_.service->budget),
+      budget_(admission_.service->load->budget),
       retry_(admission_.service->config().retry, head_.method, record_.grpc) {
   if (const auto& limit = time_limit_.whole()) {
     timeout_ = context_.loop.make_timer(anchor_.guard([this] { timed_out(); }));
@@ -111,19 +111,30 @@ void Exchange::begin_try() {
   const http::HttpProtocol protocol = protocol_towards(target, head_, admission_.application);
   bridged_ = is_extended_connect(head_) && protocol == http::HttpProtocol::http1;
   acquiring_ = context_.upstreams->acquire(
-      target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
+      target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }),
+      http::PoolAccount{admission_.service->load.get(), admission_.service->limits()});
 }
 
 void Exchange::acquired(Result<http::Lease> lease) {
   context_.loop.delete_later(std::move(acquiring_));  // it is the one that calls
+  if (!lease && lease.error().code == Code::limit) return overloaded(lease.error().message);
   if (!lease) {
     policy::TryOutcome outcome;
     outcome.end = policy::TryEnd::connect_failure;
     outcome.never_delivered = true;
     return try_failed(outcome, "connect-failure", undelivered_reply(lease.error()));
   }
+  const std::uint32_t limit = admission_.service->limits().requests;
+  if (!place_.take(admission_.service->load->requests, limit))
+    return overloaded(str_cat(limit, " requests are under way, the limit"));
   lease_.emplace(*std::move(lease));
   send_request();
+}
+
+// Nothing that another endpoint, or another try, could mend.
+void Exchange::overloaded(std::string text) {
+  end_try_record("overload");
+  refuse(overload_reply(str_cat("Service ", admission_.service->config().name, ": ", text)));
 }
 
 void Exchange::send_request() {
@@ -194,6 +205,7 @@ void Exchange::drop_upstream() {
   if (upstream_) std::exchange(upstream_, nullptr)->cancel();
   lease_.reset();
   active_ = policy::ActiveRequest();
+  place_.give_back();
 }
 
 void Exchange::per_try_timed_out() {

@@ -18,6 +18,7 @@
 #include "policy/endpoint_state.h"
 #include "policy/retry.h"
 #include "policy/route.h"
+#include "policy/service_load.h"
 #include "sidecar/gate.h"
 #include "sidecar/records.h"
 #include "sidecar/time_limit.h"
@@ -84,6 +85,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void choose_route();
   void begin_try();
   void acquired(Result<http::Lease> lease);
+  void overloaded(std::string text);
   void send_request();
   LocalReply undelivered_reply(const Error& error) const;
   void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,
@@ -124,6 +126,7 @@ class Exchange final : public http::ServerExchangeHandler {
   policy::TriedEndpoints tried_;
   std::optional<policy::EndpointChoice> endpoint_;
   policy::ActiveRequest active_;
+  policy::Place place_;  // among the requests under way
   std::unique_ptr<http::PoolRequest> acquiring_;
   std::optional<http::Lease> lease_;
   http::ClientExchange* upstream_ = nullptr;

@@ -143,6 +143,7 @@ void Exchange::upstream_finished() {
   }
   lease_.reset();
   active_ = policy::ActiveRequest();
+  place_.give_back();
   if (!downstream_) over();
 }
 

@@ -24,6 +24,10 @@ codec::Headers grpc_trailers(const LocalReply& reply) {
   return trailers;
 }
 
+LocalReply overload_reply(std::string text) {
+  return LocalReply{503, "overload", std::move(text), {}, std::chrono::seconds(1)};
+}
+
 bool is_grpc(const codec::Headers& headers) {
   const auto type = headers.get("content-type");
   return type && type->starts_with("application/grpc");
@@ -47,6 +51,8 @@ void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& 
   }
   if (!reply.rule.empty()) head.headers.add("x-weft-rule", reply.rule);
   for (const codec::Header& field : more.fields()) head.headers.add(field.name, field.value);
+  if (reply.retry_after.count() > 0)
+    head.headers.add("retry-after", std::to_string(reply.retry_after.count()));
   const bool bodiless = grpc || request.method == "HEAD";
   exchange.send_head(head, bodiless);
   if (bodiless) return;

@@ -2,6 +2,7 @@
 // with the matching grpc-status. Reasons are listed in docs/configuration.md.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -12,10 +13,14 @@ namespace weft::sidecar {
 
 struct LocalReply {
   int status = 503;
-  std::string reason;  // "no-healthy-upstream"
-  std::string text;    // one sentence for people
-  std::string rule;    // RBAC: the rule that decided, as x-weft-rule; may be empty
+  std::string reason;                   // "no-healthy-upstream"
+  std::string text;                     // one sentence for people
+  std::string rule;                     // RBAC: the rule that decided, as x-weft-rule; may be empty
+  std::chrono::seconds retry_after{0};  // when to come again (RFC 9110 § 10.2.3); 0: nothing is known
 };
+
+// More of something than weft.mesh/limits allows.
+LocalReply overload_reply(std::string text);
 
 bool is_grpc(const codec::Headers& headers);
 

@@ -97,7 +97,13 @@ void OutboundConnection::serve_http() { Connection::serve_http(gate_); }
 
 void OutboundConnection::open_upstream() {
   opening_ = true;
-  if (service_) route_ = service_->table.choose(nullptr, context_.loop.now(), context_.random);
+  if (service_) {
+    const std::uint32_t limit = service_->limits().connections;
+    if (!place_.take(service_->load->connections, limit))
+      return refuse("overload", str_cat("Service ", service_->config().name, ": ", limit,
+                                        " connections are open, the limit"));
+    route_ = service_->table.choose(nullptr, context_.loop.now(), context_.random);
+  }
   connect_endpoint();
 }
 
@@ -162,6 +168,7 @@ void OutboundConnection::connect_done(Result<std::unique_ptr<io::Stream>> upstre
 void OutboundConnection::drop_upstream() {
   Connection::drop_upstream();
   active_ = policy::ActiveRequest();
+  place_.give_back();
 }
 
 // ---- the end ----

@@ -14,6 +14,7 @@
 #include "policy/balance.h"
 #include "policy/endpoint_state.h"
 #include "policy/retry.h"
+#include "policy/service_load.h"
 #include "sidecar/connection.h"
 #include "sidecar/destination.h"
 
@@ -53,6 +54,7 @@ class OutboundConnection final : public Connection {
   policy::RouteChoice route_;
   policy::TriedEndpoints tried_;
   policy::ActiveRequest active_;
+  policy::Place place_;  // among the Service's connections
   std::optional<policy::EndpointChoice> endpoint_;
   MonotonicTime try_started_;
 };

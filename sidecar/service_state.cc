@@ -5,10 +5,10 @@ namespace weft::sidecar {
 std::shared_ptr<const ServiceState> make_service_state(policy::Service service,
                                                        policy::EndpointRegistry& registry,
                                                        const ServiceState* before) {
-  auto budget = before ? before->budget : std::make_shared<policy::RetryBudget>();
+  auto load = before ? before->load : std::make_shared<policy::ServiceLoad>();
   auto shared = std::make_shared<const policy::Service>(std::move(service));
   return std::make_shared<const ServiceState>(
-      ServiceState{policy::RouteTable(std::move(shared), registry), std::move(budget)});
+      ServiceState{policy::RouteTable(std::move(shared), registry), std::move(load)});
 }
 
 }  // namespace weft::sidecar

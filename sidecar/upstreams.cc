@@ -80,13 +80,14 @@ std::unique_ptr<io::Connecting> Upstreams::connect_tunnel(const UpstreamTarget& 
 }
 
 std::unique_ptr<http::PoolRequest> Upstreams::acquire(const UpstreamTarget& target,
-                                                      http::HttpProtocol protocol, http::Pool::Done done) {
+                                                      http::HttpProtocol protocol, http::Pool::Done done,
+                                                      http::PoolAccount account) {
   const std::string_view alpn = protocol == http::HttpProtocol::http2 ? "weft-h2" : http1_alpn;
   const auto attempt = [this, target, alpn](StreamDone connected) {
     return connect(target, std::string(alpn), std::move(connected));
   };
   return pool_.acquire(str_cat(target.address.to_string(), " ", target.identity), protocol, attempt,
-                       std::move(done));
+                       std::move(done), account);
 }
 
 }  // namespace weft::sidecar

@@ -36,8 +36,8 @@ class Upstreams {
   // A pooled connection for one request, as http::Pool::acquire; with an identity ALPN is weft-http/1.1 or
   // weft-h2.
   [[nodiscard]] std::unique_ptr<http::PoolRequest> acquire(const UpstreamTarget& target,
-                                                           http::HttpProtocol protocol,
-                                                           http::Pool::Done done);
+                                                           http::HttpProtocol protocol, http::Pool::Done done,
+                                                           http::PoolAccount account = {});
   // Connections made with the old credentials finish what they carry and go.
   void credentials_changed() { pool_.retire_all(); }
 

@@ -70,7 +70,8 @@ class Tables {
     const policy::RouteTable table(std::make_shared<const policy::Service>(std::move(service)), registry_);
     SeededRandom random(1);  // no more than one part is ever there to draw from
     const policy::RouteChoice chosen = table.choose(head, now, random);
-    return {chosen.rule, std::string(chosen.subset), {chosen.candidates.begin(), chosen.candidates.end()}};
+    return {
+        chosen.rule, std::string(chosen.subset), {chosen.candidates().begin(), chosen.candidates().end()}};
   }
 
   const policy::Service& service_;
@@ -142,16 +143,25 @@ void explain_retries(const policy::Service& service, const codec::RequestHead& h
     const char* text;
     policy::TryOutcome outcome;
   };
+  const auto ended = [](TryEnd end) {
+    policy::TryOutcome outcome;
+    outcome.end = end;
+    outcome.never_delivered = end == TryEnd::connect_failure;
+    return outcome;
+  };
   const auto answered = [](std::uint16_t status) {
-    return policy::TryOutcome{TryEnd::response, false, status, {}};
+    policy::TryOutcome outcome;
+    outcome.status = status;
+    return outcome;
   };
-  const auto grpc_answered = [](std::uint32_t status) {
-    return policy::TryOutcome{TryEnd::response, false, 200, status};
+  const auto grpc_answered = [&answered](std::uint32_t status) {
+    policy::TryOutcome outcome = answered(200);
+    outcome.grpc_status = status;
+    return outcome;
   };
-  std::vector<Failure> failures{{"no connection", {TryEnd::connect_failure, true, 0, {}}},
-                                {"connection reset before a response", {TryEnd::reset, false, 0, {}}}};
-  if (service.retry.per_try_timeout)
-    failures.push_back({"per-try time-out", {TryEnd::per_try_timeout, false, 0, {}}});
+  std::vector<Failure> failures{{"no connection", ended(TryEnd::connect_failure)},
+                                {"connection reset before a response", ended(TryEnd::reset)}};
+  if (service.retry.per_try_timeout) failures.push_back({"per-try time-out", ended(TryEnd::per_try_timeout)});
   if (grpc) {
     failures.push_back({"gRPC UNAVAILABLE", grpc_answered(14)});
     failures.push_back({"gRPC RESOURCE_EXHAUSTED", grpc_answered(8)});

@@ -8,10 +8,14 @@
 // a close, those that were idle for longer go at once: the next try begins on a connection of its own. Most
 // recently used goes first, so that a quiet pool shrinks. One whose lifetime is over carries its exchanges to
 // the end and is not used again.
+//
+// Where a Service has as many connections as it may, a request waits for one of its key to come free; the
+// first of a key is made whatever the limit, for nobody would ever free one.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +30,7 @@
 #include "http/client_connection.h"
 #include "http/peer_patience.h"
 #include "io/loop.h"
+#include "policy/service_load.h"
 
 namespace weft::http {
 
@@ -52,6 +57,12 @@ class PoolRequest {
   virtual ~PoolRequest() = default;
 };
 
+// On whose account a request goes. Without a load nothing is counted and nothing limits.
+struct PoolAccount {
+  policy::ServiceLoad* load = nullptr;  // outlives the request
+  policy::ServiceLimits limits;
+};
+
 struct PoolOptions {
   // How long a new connection may be used; nothing: without end. Null: none has an end.
   Function<std::optional<Duration>(const io::Stream& stream)> lifetime;
@@ -75,9 +86,9 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   // A connection of that key and protocol with room, or a new one by `connect`. `done` runs exactly once,
-  // never inline; errors are those of connecting, or limit.
+  // never inline; errors are those of connecting, or limit: too many connections, or too many that wait.
   [[nodiscard]] std::unique_ptr<PoolRequest> acquire(std::string_view key, HttpProtocol protocol,
-                                                     Connect connect, Done done);
+                                                     Connect connect, Done done, PoolAccount account = {});
 
   // What is idle closes now, what is in use when it comes back: after the own certificate changed, say.
   void retire_all();
@@ -92,15 +103,24 @@ class Pool {
   class Attempt;
   class Request;
   using Slot = std::string;  // key and protocol
+  // Of one slot: how many connections there are, made or being made, and who waits for one of them.
+  struct Crowd {
+    std::size_t connections = 0;
+    std::deque<Request*> waiters;
+  };
 
-  Attempt& attempt(const Slot& slot, std::string_view key, HttpProtocol protocol, Connect connect);
+  Attempt& attempt(const Slot& slot, std::string_view key, HttpProtocol protocol, Connect connect,
+                   policy::ConnectionPlace place);
   void connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream);
   void forget(Attempt& attempt);
   bool full() const { return connections_.size() + attempts_.size() >= options_.connections_max; }
   bool drain_one_idle();
   PooledConnection* take(const Slot& slot);
-  PooledConnection& add(const Attempt& attempt, std::unique_ptr<io::Stream> stream);
+  PooledConnection& add(Attempt& attempt, std::unique_ptr<io::Stream> stream);
   void settle(PooledConnection& pooled);
+  void one_less(const Slot& slot);
+  void fail_waiters(const Slot& slot, const Error& error);
+  Request* next_waiter(const Slot& slot);
   void list(PooledConnection& pooled);
   void unlist(PooledConnection& pooled);
   void closed(PooledConnection& pooled);
@@ -115,6 +135,7 @@ class Pool {
   std::unordered_map<Attempt*, std::unique_ptr<Attempt>> attempts_;
   std::unordered_map<Slot, Attempt*> shared_;  // those that others may wait for as well
   PeerPatience patience_;
+  std::unordered_map<Slot, Crowd> crowds_;  // of every slot that has a connection
   std::uint64_t retirements_ = 0;
   Anchor anchor_;
 };

@@ -110,6 +110,49 @@ Result<policy::FaultInjection> get(const wire::FaultInjection& in) {
   return out;
 }
 
+Result<policy::CallerKey> get(const wire::CallerKey& in, std::string_view field) {
+  using Kind = policy::CallerKey::Kind;
+  policy::CallerKey out;
+  WEFT_ASSIGN(out.kind, known<Kind>(in.kind(), wire::CallerKey::COOKIE, str_cat(field, ".kind")));
+  out.name = in.name();
+  return out;
+}
+
+Result<policy::LoadBalancer> get(const wire::LoadBalancer& in) {
+  using Kind = policy::LoadBalancer::Kind;
+  policy::LoadBalancer out;
+  WEFT_ASSIGN(out.kind, known<Kind>(in.kind(), wire::LoadBalancer::HASH, "load_balancer.kind"));
+  if (out.kind == Kind::hash) {
+    WEFT_ASSIGN(out.key, get(in.key(), "load_balancer.key"));
+  }
+  return out;
+}
+
+Result<policy::OutlierSettings> get(const wire::Outlier& in) {
+  policy::OutlierSettings out;
+  if (in.consecutive() == 0) return fail(Code::invalid, "outlier.consecutive: 0");
+  out.consecutive = in.consecutive();
+  WEFT_ASSIGN(out.interval, duration(in.interval_ms(), "outlier.interval"));
+  WEFT_ASSIGN(out.ejection, duration(in.ejection_ms(), "outlier.ejection"));
+  if (in.max_percent() > 100) return fail(Code::invalid, "outlier.max_percent: above 100");
+  out.max_percent = in.max_percent();
+  return out;
+}
+
+// How a Service's endpoints are chosen from.
+Status get_choice(const wire::Service& in, policy::Service& out) {
+  WEFT_ASSIGN(out.load_balancer, get(in.load_balancer()));
+  if (in.has_canary_sticky()) {
+    WEFT_ASSIGN(out.canary_sticky, get(in.canary_sticky(), "canary_sticky"));
+  }
+  if (in.has_outlier()) {
+    WEFT_ASSIGN(out.outlier, get(in.outlier()));
+  }
+  if (in.has_limits())
+    out.limits = {in.limits().connections(), in.limits().pending(), in.limits().requests()};
+  return {};
+}
+
 Result<Content> get(const wire::Service& in) {
   policy::Service out;
   if (in.name().empty()) return fail(Code::invalid, "name: empty");
@@ -131,6 +174,7 @@ Result<Content> get(const wire::Service& in) {
   }
   for (const wire::WeightedSubset& subset : in.canary())
     out.canary.push_back(policy::WeightedSubset{subset.subset(), subset.weight()});
+  WEFT_TRY(get_choice(in, out));
   for (int i = 0; i < in.endpoints_size(); ++i) {
     WEFT_ASSIGN(policy::Endpoint added, get(in.endpoints(i), str_cat("endpoints[", i, "]")));
     out.endpoints.push_back(std::move(added));

@@ -45,6 +45,23 @@ void put(wire::FaultInjection& out, const policy::FaultInjection& in) {
   out.set_abort_percent(in.abort_percent);
 }
 
+void put(wire::CallerKey& out, const policy::CallerKey& in) {
+  out.set_kind(static_cast<wire::CallerKey::Kind>(in.kind));
+  out.set_name(in.name);
+}
+
+void put(wire::LoadBalancer& out, const policy::LoadBalancer& in) {
+  out.set_kind(static_cast<wire::LoadBalancer::Kind>(in.kind));
+  if (in.kind == policy::LoadBalancer::Kind::hash) put(*out.mutable_key(), in.key);
+}
+
+void put(wire::Outlier& out, const policy::OutlierSettings& in) {
+  out.set_consecutive(in.consecutive);
+  out.set_interval_ms(static_cast<std::uint64_t>(in.interval.count()));
+  out.set_ejection_ms(static_cast<std::uint64_t>(in.ejection.count()));
+  out.set_max_percent(in.max_percent);
+}
+
 void put(wire::Service& out, const policy::Service& in) {
   out.set_name(in.name);
   out.set_host(in.host);
@@ -58,6 +75,14 @@ void put(wire::Service& out, const policy::Service& in) {
     wire::WeightedSubset& added = *out.add_canary();
     added.set_subset(subset.subset);
     added.set_weight(subset.weight);
+  }
+  if (in.load_balancer != policy::LoadBalancer()) put(*out.mutable_load_balancer(), in.load_balancer);
+  if (in.canary_sticky) put(*out.mutable_canary_sticky(), *in.canary_sticky);
+  if (in.outlier != policy::OutlierSettings()) put(*out.mutable_outlier(), in.outlier);
+  if (in.limits != policy::ServiceLimits()) {
+    out.mutable_limits()->set_connections(in.limits.connections);
+    out.mutable_limits()->set_pending(in.limits.pending);
+    out.mutable_limits()->set_requests(in.limits.requests);
   }
   for (const policy::Endpoint& endpoint : in.endpoints) put(*out.add_endpoints(), endpoint);
   if (in.fault != policy::FaultInjection()) put(*out.mutable_fault(), in.fault);

@@ -56,21 +56,16 @@ struct RuleSettings {
   bool operator==(const RuleSettings&) const = default;
 };
 
-struct OutlierSettings {
-  std::uint32_t consecutive = 5;   // failures in a row
-  Millis interval{10000};          // a failure counts on only if the one before is no older than this
-  Millis ejection{30000};          // the first ejection; each further one doubles
-  std::uint32_t max_percent = 50;  // of a Service's endpoints ejected at once, rounded down
-  bool operator==(const OutlierSettings&) const = default;
-};
-
 struct ServiceSettings {
   std::optional<Millis> timeout;
   RetryPolicy retry;
   std::vector<RouteRule> routes;
   std::vector<WeightedSubset> canary;
   std::string canary_label = "version";
-  std::optional<OutlierSettings> outlier;
+  std::optional<CallerKey> canary_sticky;
+  LoadBalancer load_balancer;
+  OutlierSettings outlier;
+  ServiceLimits limits;
   FaultInjection fault;
   Mirror mirror;
   bool attempts_header = false;

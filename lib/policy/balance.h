@@ -1,9 +1,10 @@
-// Which of several endpoints takes the next request: power of two choices, the one with fewer requests in
-// flight. Pure over the endpoints' states, time and randomness.
+// Which of several endpoints takes the next request (weft.mesh/load-balancer). Pure over the endpoints'
+// states, time and randomness, but for the place that round-robin has reached, which the workers share.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +14,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "policy/endpoint_state.h"
+#include "policy/hash_ring.h"
+#include "policy/snapshot.h"
 
 namespace weft::policy {
 
@@ -34,10 +37,37 @@ class TriedEndpoints {
 
 using EndpointStates = std::vector<std::shared_ptr<EndpointState>>;
 
-// An index into `states`, one of `candidates`, in this order of preference: neither tried nor ejected; not
-// tried; tried but not ejected; any. Nothing only when there are no candidates.
-std::optional<std::uint32_t> pick_endpoint(const EndpointStates& states,
-                                           std::span<const std::uint32_t> candidates,
-                                           const TriedEndpoints& tried, MonotonicTime now, Random& random);
+// What a choice among endpoints looks at.
+struct BalanceInput {
+  const EndpointStates& states;
+  const TriedEndpoints& tried;
+  MonotonicTime now;
+  std::uint64_t caller;  // of hash(…): whose request it is
+};
+
+// The balancer of one set of endpoints. Immutable but for an atomic: any thread.
+class Balancer {
+ public:
+  // Over those of `endpoints` that are `candidates`.
+  Balancer(const LoadBalancer& policy, const std::vector<Endpoint>& endpoints,
+           std::vector<std::uint32_t> candidates);
+
+  std::span<const std::uint32_t> candidates() const { return candidates_; }
+  // One of the candidates, in this order of preference: neither tried nor ejected; not tried; tried but not
+  // ejected; any. Nothing only when there are none. REQUIRES: states[i] is that of endpoints[i].
+  std::optional<std::uint32_t> pick(const BalanceInput& input, Random& random) const;
+
+ private:
+  struct alignas(64) Turn {
+    std::atomic<std::uint32_t> next{0};
+  };
+  template <class Fits>
+  std::optional<std::uint32_t> pick_among(const BalanceInput& input, Random& random, Fits fits) const;
+
+  LoadBalancer::Kind kind_;
+  std::vector<std::uint32_t> candidates_;
+  HashRing ring_;               // of hash
+  std::unique_ptr<Turn> turn_;  // of round-robin
+};
 
 }  // namespace weft::policy

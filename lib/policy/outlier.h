@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "base/clock.h"
-#include "policy/annotations.h"
+#include "policy/snapshot.h"
 
 namespace weft::policy {
 

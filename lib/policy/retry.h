@@ -26,7 +26,7 @@ bool is_idempotent(std::string_view method);
 // Not against all requests: those that are being retried would make room for more of them, and the load on an
 // upstream that always fails would rise by more than the share.
 
-class alignas(64) RetryBudget {
+class RetryBudget {
  public:
   void request_begins() { requests_.fetch_add(1, std::memory_order_relaxed); }
   void request_ends() { requests_.fetch_sub(1, std::memory_order_relaxed); }

@@ -4,7 +4,9 @@
 #include <bitset>
 #include <numeric>
 
+#include "base/hash.h"
 #include "base/text.h"
+#include "policy/caller_key.h"
 
 namespace weft::policy {
 namespace {
@@ -24,15 +26,26 @@ bool some_header(const codec::RequestHead& head, std::string_view name, Matches 
   });
 }
 
+std::vector<std::uint32_t> indices(std::size_t count) {
+  std::vector<std::uint32_t> out(count);
+  std::iota(out.begin(), out.end(), 0u);
+  return out;
+}
+
+std::optional<std::uint64_t> caller_hash(const CallerKey& key, const codec::RequestHead* head) {
+  if (head == nullptr) return std::nullopt;
+  const auto caller = caller_of(key, *head);
+  if (!caller) return std::nullopt;
+  return stable_hash(*caller);
+}
+
 }  // namespace
 
 RouteTable::RouteTable(std::shared_ptr<const Service> service, EndpointRegistry& registry)
-    : service_(std::move(service)) {
-  const std::vector<Endpoint>& endpoints = service_->endpoints;
-  states_.reserve(endpoints.size());
-  for (const Endpoint& endpoint : endpoints) states_.push_back(registry.get(endpoint.address));
-  all_.endpoints.resize(endpoints.size());
-  std::iota(all_.endpoints.begin(), all_.endpoints.end(), 0u);
+    : service_(std::move(service)),
+      all_(service_->load_balancer, service_->endpoints, indices(service_->endpoints.size())) {
+  states_.reserve(service_->endpoints.size());
+  for (const Endpoint& endpoint : service_->endpoints) states_.push_back(registry.get(endpoint.address));
 
   for (std::size_t i = 0; i < std::min(service_->canary.size(), subsets_max); ++i) {
     const WeightedSubset& part = service_->canary[i];
@@ -56,15 +69,18 @@ std::uint32_t RouteTable::group_of(const std::string& subset) {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     if (groups_[i].subset == subset) return static_cast<std::uint32_t>(i);
   }
-  Group& group = groups_.emplace_back(Group{subset, 0, {}});
-  for (const std::uint32_t i : all_.endpoints) {
-    if (service_->endpoints[i].subset == subset) group.endpoints.push_back(i);
+  std::vector<std::uint32_t> members;
+  for (const std::uint32_t i : all_.candidates()) {
+    if (service_->endpoints[i].subset == subset) members.push_back(i);
   }
+  groups_.push_back(Group{subset, stable_hash(subset), 0,
+                          Balancer(service_->load_balancer, service_->endpoints, std::move(members))});
   return static_cast<std::uint32_t>(groups_.size() - 1);
 }
 
 bool RouteTable::alive(const Group& group, MonotonicTime now) const {
-  return std::any_of(group.endpoints.begin(), group.endpoints.end(),
+  const auto members = group.balancer.candidates();
+  return std::any_of(members.begin(), members.end(),
                      [this, now](std::uint32_t i) { return !states_[i]->outlier.ejected(now); });
 }
 
@@ -91,15 +107,31 @@ bool RouteTable::matches(const Condition& condition, const codec::RequestHead& h
 }
 
 RouteChoice RouteTable::choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const {
+  RouteChoice choice = choose_group(head, now, random);
+  if (service_->load_balancer.kind != LoadBalancer::Kind::hash) return choice;
+  const auto caller = caller_hash(service_->load_balancer.key, head);
+  choice.caller = caller ? *caller : random.next();
+  return choice;
+}
+
+RouteChoice RouteTable::choose_group(const codec::RequestHead* head, MonotonicTime now,
+                                     Random& random) const {
   if (head != nullptr) {
     for (const Rule& rule : rules_) {
       const bool all_hold =
           std::all_of(rule.conditions.begin(), rule.conditions.end(),
                       [head](const Condition& condition) { return matches(condition, *head); });
       const Group& group = groups_[rule.group];
-      if (all_hold && alive(group, now)) return RouteChoice{group.subset, group.endpoints, rule.index};
+      if (all_hold && alive(group, now)) return RouteChoice{group.subset, &group.balancer, rule.index};
     }
   }
+  const Group* const group = weighted_group(head, now, random);
+  return group == nullptr ? RouteChoice{{}, &all_} : RouteChoice{group->subset, &group->balancer};
+}
+
+// One of the parts of the canary that has a living endpoint; null when none has.
+const RouteTable::Group* RouteTable::weighted_group(const codec::RequestHead* head, MonotonicTime now,
+                                                    Random& random) const {
   // The parts of the canary come first among the groups; those of routes alone have weight 0.
   std::bitset<subsets_max> living;
   std::uint64_t total = 0;
@@ -109,35 +141,51 @@ RouteChoice RouteTable::choose(const codec::RequestHead* head, MonotonicTime now
     living.set(i);
     total += groups_[i].weight;
   }
-  if (total == 0) return RouteChoice{{}, all_.endpoints, -1};
+  if (total == 0) return nullptr;
+  const Group* best = nullptr;
+  const auto caller = service_->canary_sticky ? caller_hash(*service_->canary_sticky, head) : std::nullopt;
+  if (caller) {
+    double best_score = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!living.test(i)) continue;
+      const double score = sticky_score(*caller, groups_[i].hash, groups_[i].weight);
+      if (score > best_score) best = &groups_[i];
+      best_score = std::max(best_score, score);
+    }
+    return best;
+  }
   std::uint64_t drawn = random.below(total);
   for (std::size_t i = 0; i < count; ++i) {
     if (!living.test(i)) continue;
-    if (drawn < groups_[i].weight) return RouteChoice{groups_[i].subset, groups_[i].endpoints, -1};
+    best = &groups_[i];
+    if (drawn < groups_[i].weight) break;
     drawn -= groups_[i].weight;
   }
-  return RouteChoice{{}, all_.endpoints, -1};
+  return best;
 }
 
 std::optional<EndpointChoice> RouteTable::pick(const RouteChoice& choice, const TriedEndpoints& tried,
                                                MonotonicTime now, Random& random) const {
-  const auto index = pick_endpoint(states_, choice.candidates, tried, now, random);
+  if (choice.balancer == nullptr) return std::nullopt;
+  const auto index = choice.balancer->pick(BalanceInput{states_, tried, now, choice.caller}, random);
   if (!index) return std::nullopt;
   return EndpointChoice{&service_->endpoints[*index], states_[*index].get()};
 }
 
-RouteChoice RouteTable::mirror() const {
+RouteChoice RouteTable::mirror(Random& random) const {
   if (!mirror_) return {};
-  return RouteChoice{groups_[*mirror_].subset, groups_[*mirror_].endpoints, -1};
+  const Group& group = groups_[*mirror_];
+  return RouteChoice{group.subset, &group.balancer, -1, random.next()};
 }
 
 bool RouteTable::has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const {
-  return std::any_of(choice.candidates.begin(), choice.candidates.end(),
+  const auto candidates = choice.candidates();
+  return std::any_of(candidates.begin(), candidates.end(),
                      [this, &tried](std::uint32_t i) { return !tried.has(*states_[i]); });
 }
 
 bool RouteTable::report(EndpointState& endpoint, bool success, MonotonicTime now) const {
-  constexpr OutlierSettings settings;
+  const OutlierSettings& settings = service_->outlier;
   if (success) {
     endpoint.outlier.succeeded();
     return false;

@@ -1,6 +1,6 @@
 // From a Service's snapshot to one endpoint: rules, weighted subsets, then the balancer. Compiled once when
-// the snapshot arrives; a choice costs no allocation. Immutable: any thread. An exchange holds its table to
-// its end.
+// the snapshot arrives; a choice costs no allocation. Immutable but for the balancers' atomics: any thread.
+// An exchange holds its table to its end.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,16 @@
 
 namespace weft::policy {
 
-// The views and the span point into the table.
+// The view and the pointer point into the table.
 struct RouteChoice {
-  std::string_view subset;                    // empty: all endpoints alike
-  std::span<const std::uint32_t> candidates;  // empty only when the Service has no endpoint
-  std::int32_t rule = -1;                     // index of the weft.mesh/routes rule that matched
+  std::string_view subset;             // empty: all endpoints alike
+  const Balancer* balancer = nullptr;  // of the endpoints to choose from: none only when the Service has none
+  std::int32_t rule = -1;              // index of the weft.mesh/routes rule that matched
+  std::uint64_t caller = 0;            // whose request it is, for hash(…); random where nothing says so
+
+  std::span<const std::uint32_t> candidates() const {
+    return balancer == nullptr ? std::span<const std::uint32_t>() : balancer->candidates();
+  }
 };
 
 struct EndpointChoice {
@@ -39,16 +44,17 @@ class RouteTable {
   const Service& service() const { return *service_; }
 
   // The first rule that matches and whose subset has an endpoint that is not ejected; else by weight among
-  // such subsets; else all endpoints: a Service with an endpoint always has an answer. `head` null: TCP,
-  // which no rule matches. REQUIRES: head->target is normalised (path.h).
+  // such subsets, for callers that weft.mesh/canary-sticky tells apart always the same; else all endpoints: a
+  // Service with an endpoint always has an answer. `head` null: TCP, which no rule matches. REQUIRES:
+  // head->target is normalised (path.h).
   RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
 
   // Nothing only when there are no candidates. The caller counts it with ActiveRequest and adds it to
   // `tried`.
   std::optional<EndpointChoice> pick(const RouteChoice& choice, const TriedEndpoints& tried,
                                      MonotonicTime now, Random& random) const;
-  // Where copies for weft.mesh/mirror go; no candidates: nowhere.
-  RouteChoice mirror() const;
+  // Where copies for weft.mesh/mirror go, whosever request it is; no candidates: nowhere.
+  RouteChoice mirror(Random& random) const;
   bool has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const;
 
   // What became of a try. True when it ejected the endpoint (for log and metric).
@@ -66,19 +72,22 @@ class RouteTable {
   };
   struct Group {
     std::string subset;
+    std::uint64_t hash = 0;    // of the subset's name
     std::uint32_t weight = 0;  // 0: no part of the canary
-    std::vector<std::uint32_t> endpoints;
+    Balancer balancer;
   };
 
   std::uint32_t group_of(const std::string& subset);
   bool alive(const Group& group, MonotonicTime now) const;
   static bool matches(const Condition& condition, const codec::RequestHead& head);
+  RouteChoice choose_group(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
+  const Group* weighted_group(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
 
   std::shared_ptr<const Service> service_;
   EndpointStates states_;  // as service_->endpoints
   std::vector<Rule> rules_;
   std::vector<Group> groups_;
-  Group all_;
+  Balancer all_;
   std::optional<std::uint32_t> mirror_;  // group of weft.mesh/mirror
 };
 

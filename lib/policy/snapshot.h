@@ -96,6 +96,37 @@ struct Mirror {
   bool operator==(const Mirror&) const = default;
 };
 
+// What of a request says whose it is.
+struct CallerKey {
+  enum class Kind : std::uint8_t { header, cookie };
+  Kind kind = Kind::header;
+  std::string name;  // of a header in lower case, of a cookie as it is
+  bool operator==(const CallerKey&) const = default;
+};
+
+struct LoadBalancer {
+  enum class Kind : std::uint8_t { least_request, round_robin, random, hash };
+  Kind kind = Kind::least_request;
+  CallerKey key;  // of hash
+  bool operator==(const LoadBalancer&) const = default;
+};
+
+struct OutlierSettings {
+  std::uint32_t consecutive = 5;   // failures in a row
+  Millis interval{10000};          // a failure counts on only if the one before is no older than this
+  Millis ejection{30000};          // the first ejection; each further one doubles
+  std::uint32_t max_percent = 50;  // of a Service's endpoints ejected at once, rounded down
+  bool operator==(const OutlierSettings&) const = default;
+};
+
+// Of one Service in one sidecar, all workers together.
+struct ServiceLimits {
+  std::uint32_t connections = 1024;  // upstream connections; a request that finds none free waits
+  std::uint32_t pending = 1024;      // requests that wait for a connection
+  std::uint32_t requests = 1024;     // requests that have one
+  bool operator==(const ServiceLimits&) const = default;
+};
+
 struct Service {
   std::string name;        // resource name: "namespace/service:port"
   std::string host;        // "service.namespace.svc.cluster.local"
@@ -106,7 +137,11 @@ struct Service {
   RetryPolicy retry;
   std::vector<RouteRule> routes;       // before the canary, first match wins
   std::vector<WeightedSubset> canary;  // empty: all endpoints alike
-  std::vector<Endpoint> endpoints;     // ready ones
+  std::optional<CallerKey> canary_sticky;
+  LoadBalancer load_balancer;
+  OutlierSettings outlier;
+  ServiceLimits limits;
+  std::vector<Endpoint> endpoints;  // ready ones
   FaultInjection fault;
   Mirror mirror;
   bool attempts_header = false;  // responses say in x-weft-attempts how many tries were made

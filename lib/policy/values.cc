@@ -62,11 +62,20 @@ Parsed<std::vector<KeyValue>> key_values(const Piece& value, std::string_view ex
   return out;
 }
 
-// "name(argument)".
-Parsed<std::string> call(const Piece& value, std::string_view name, std::string_view expected) {
-  const std::string open = str_cat(name, "(");
-  if (!value.text.starts_with(open) || !value.text.ends_with(')')) return fault(value, std::string(expected));
-  return grammar::token(value.from(open.size(), value.text.size() - open.size() - 1), expected);
+// The name of a header or of a cookie.
+Parsed<CallerKey> caller_key(const Piece& kind, const Piece& name, std::string_view expected) {
+  constexpr Choice<CallerKey::Kind> kinds[] = {{"header", CallerKey::Kind::header},
+                                               {"cookie", CallerKey::Kind::cookie}};
+  WEFT_PARSE(const CallerKey::Kind of, choice(kind, kinds));
+  WEFT_PARSE(std::string named, grammar::token(name, expected));
+  return CallerKey{of, of == CallerKey::Kind::header ? ascii_lower(named) : std::move(named)};
+}
+
+// "name(argument)": both parts.
+std::optional<Halves> call(const Piece& value) {
+  const std::size_t open = value.text.find('(');
+  if (open == std::string_view::npos || !value.text.ends_with(')')) return std::nullopt;
+  return Halves{value.from(0, open), value.from(open + 1, value.text.size() - open - 2), true};
 }
 
 }  // namespace
@@ -138,6 +147,29 @@ Parsed<std::vector<PortMode>> mtls_ports(const Piece& value) {
   return out;
 }
 
+Parsed<CallerKey> sticky(const Piece& value) {
+  constexpr std::string_view form = "header(x-user) or cookie(sid)";
+  const auto parts = call(value);
+  if (!parts || (parts->left.text != "header" && parts->left.text != "cookie"))
+    return fault(value, std::string(form));
+  return caller_key(parts->left, parts->right, form);
+}
+
+Parsed<LoadBalancer> load_balancer(const Piece& value) {
+  using Kind = LoadBalancer::Kind;
+  constexpr std::string_view form =
+      "least-request, round-robin, random, hash(header:x-user) or hash(cookie:sid)";
+  if (value.text == "least-request") return LoadBalancer{Kind::least_request, {}};
+  if (value.text == "round-robin") return LoadBalancer{Kind::round_robin, {}};
+  if (value.text == "random") return LoadBalancer{Kind::random, {}};
+  const auto parts = call(value);
+  if (!parts || parts->left.text != "hash") return fault(value, std::string(form));
+  const Halves of = split_once(parts->right, ":");
+  if (!of.found) return fault(parts->right, "header:x-user or cookie:sid");
+  WEFT_PARSE(CallerKey key, caller_key(of.left, of.right, form));
+  return LoadBalancer{Kind::hash, std::move(key)};
+}
+
 Parsed<OutlierSettings> outlier(const Piece& value) {
   constexpr std::string_view form = "consecutive=, interval=, ejection= or max=";
   OutlierSettings out;
@@ -154,6 +186,21 @@ Parsed<OutlierSettings> outlier(const Piece& value) {
     } else {
       return fault(field.key, std::string(form));
     }
+  }
+  return out;
+}
+
+Parsed<ServiceLimits> limits(const Piece& value) {
+  constexpr std::string_view form = "connections=, pending= or requests=";
+  ServiceLimits out;
+  WEFT_PARSE(const std::vector<KeyValue> fields, key_values(value, form));
+  for (const KeyValue& field : fields) {
+    std::uint32_t* const limit = field.key.text == "connections" ? &out.connections
+                                 : field.key.text == "pending"   ? &out.pending
+                                 : field.key.text == "requests"  ? &out.requests
+                                                                 : nullptr;
+    if (limit == nullptr) return fault(field.key, std::string(form));
+    WEFT_PARSE(*limit, grammar::number(field.value, 1, 10'000'000, "a limit"));
   }
   return out;
 }
@@ -184,36 +231,6 @@ Parsed<std::string> log_level(const Piece& value) {
       {"debug", "debug"}, {"info", "info"}, {"warning", "warning"}, {"error", "error"}, {"off", "off"}};
   WEFT_PARSE(const std::string_view level, choice(value, choices));
   return std::string(level);
-}
-
-Parsed<bool> check_sticky(const Piece& value) {
-  constexpr std::string_view form = "header(x-user) or cookie(sid)";
-  WEFT_PARSE(const std::string name,
-             call(value, value.text.starts_with("cookie") ? "cookie" : "header", form));
-  return !name.empty();
-}
-
-Parsed<bool> check_load_balancer(const Piece& value) {
-  constexpr std::string_view form = "least-request, round-robin, random or hash(header:x-user)";
-  if (value.text == "least-request" || value.text == "round-robin" || value.text == "random") return true;
-  constexpr std::string_view open = "hash(header:";
-  if (!value.text.starts_with(open) || !value.text.ends_with(')')) return fault(value, std::string(form));
-  WEFT_PARSE(const std::string name,
-             grammar::token(value.from(open.size(), value.text.size() - open.size() - 1), form));
-  return !name.empty();
-}
-
-Parsed<bool> check_limits(const Piece& value) {
-  constexpr std::string_view form = "connections=, pending= or requests=";
-  WEFT_PARSE(const std::vector<KeyValue> fields, key_values(value, form));
-  for (const KeyValue& field : fields) {
-    if (field.key.text != "connections" && field.key.text != "pending" && field.key.text != "requests") {
-      return fault(field.key, std::string(form));
-    }
-    WEFT_PARSE([[maybe_unused]] const std::uint32_t limit,
-               grammar::number(field.value, 1, 10'000'000, "a limit"));
-  }
-  return true;
 }
 
 Parsed<Mirror> mirror(const Piece& value) {

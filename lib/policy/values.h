@@ -26,10 +26,13 @@ Parsed<std::vector<RouteRule>> routes(const Piece& value);  // "header(end-user)
 Parsed<std::vector<PortMode>> mtls_ports(const Piece& value);  // "8080=permissive"
 // "from=default/hello methods=GET,HEAD paths=/api/*"; names "<owner> <action> #<n>".
 Parsed<std::vector<RbacRule>> rules(const Piece& value, RbacAction action, std::string_view owner);
+Parsed<CallerKey> sticky(const Piece& value);            // "header(x-user)" or "cookie(sid)"
+Parsed<LoadBalancer> load_balancer(const Piece& value);  // "least-request", "hash(header:x-user)"
+Parsed<OutlierSettings> outlier(const Piece& value);     // "consecutive=5 interval=10s ejection=30s max=50%"
+Parsed<ServiceLimits> limits(const Piece& value);        // "connections=1024 pending=1024 requests=1024"
 Parsed<FaultInjection> fault_injection(const Piece& value);  // "delay=5s@10%; abort=503@1%"
 Parsed<Mirror> mirror(const Piece& value);                   // "v2=10%"
 Parsed<bool> on_or_off(const Piece& value);                  // "true" or "false"
-Parsed<OutlierSettings> outlier(const Piece& value);  // "consecutive=5 interval=10s ejection=30s max=50%"
 
 Parsed<MtlsMode> mtls(const Piece& value);
 Parsed<DefaultPolicy> default_policy(const Piece& value);
@@ -38,8 +41,5 @@ Parsed<AccessLog> access_log(const Piece& value);
 Parsed<std::string> log_level(const Piece& value);
 
 // Known names whose effect comes later: their form is checked, so that a mistake shows today.
-Parsed<bool> check_sticky(const Piece& value);         // "header(x-user)" or "cookie(sid)"
-Parsed<bool> check_load_balancer(const Piece& value);  // "least-request", "hash(header:x-user)"
-Parsed<bool> check_limits(const Piece& value);         // "connections=1024 pending=1024 requests=1024"
 
 }  // namespace weft::policy::values

@@ -74,7 +74,12 @@ def objects(client_address):
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": "server", "namespace": "default"},
+            "metadata": {
+                "name": "server",
+                "namespace": "default",
+                # As the peers are told: what is measured is what they carry, and not where they stop.
+                "annotations": {"weft.mesh/limits": "connections=100000 pending=100000 requests=100000"},
+            },
             "spec": {
                 "clusterIP": CLUSTER_ADDRESS,
                 "clusterIPs": [CLUSTER_ADDRESS],

@@ -102,6 +102,26 @@ TEST_F(Translate, WrongAnnotationsAndWhatIsInForceGoThroughTheirPage) {
   EXPECT_FALSE(parse_wrong_view("no json"));
 }
 
+TEST_F(Translate, HowEndpointsAreChosenComesFromTheAnnotations) {
+  apply(
+      service_yaml("hello", "198.18.0.10", "app: hello", "{port: 80, targetPort: web}",
+                   "weft.mesh/load-balancer: \"hash(header:x-user)\", weft.mesh/canary-sticky: cookie(sid), "
+                   "weft.mesh/outlier: consecutive=2 max=100%, weft.mesh/limits: pending=7") +
+      service_yaml("plain", "198.18.0.11", "app: hello"));
+  using policy::CallerKey;
+  using policy::LoadBalancer;
+  const policy::Service got = service("default/hello:80");
+  EXPECT_EQ(got.load_balancer, (LoadBalancer{LoadBalancer::Kind::hash, {CallerKey::Kind::header, "x-user"}}));
+  EXPECT_EQ(got.canary_sticky, (CallerKey{CallerKey::Kind::cookie, "sid"}));
+  EXPECT_EQ(got.outlier, (policy::OutlierSettings{.consecutive = 2, .max_percent = 100}));
+  EXPECT_EQ(got.limits, (policy::ServiceLimits{.pending = 7}));
+  const policy::Service plain = service("default/plain:80");
+  EXPECT_EQ(plain.load_balancer, LoadBalancer());
+  EXPECT_EQ(plain.canary_sticky, std::nullopt);
+  EXPECT_EQ(plain.outlier, policy::OutlierSettings());
+  EXPECT_EQ(plain.limits, policy::ServiceLimits());
+}
+
 TEST_F(Translate, AnotherLabelMakesTheSubsets) {
   apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 8080}", "weft.mesh/canary-label: track") +
         pod_yaml("hello-1", "198.18.1.1", "app: hello, version: v1, track: stable"));

@@ -1,6 +1,7 @@
 """Applications for end-to-end tests, chosen by the environment variable APP. They know nothing of a mesh.
 
 APP=big    GET /N answers N bytes; POST answers with the number of bytes received
+APP=broken answers every GET with 503
 APP=heads  HTTP: answers with the head that it was asked with
 APP=echo   TCP: sends back what comes, half-close included
 APP=mysql  TCP: speaks first, then sends back what comes; PORTS="1 2 3": on all of them, as the others of TCP
@@ -90,6 +91,13 @@ class Tell(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Broken(Big):
+    def do_GET(self):
+        self.send_response(503)
+        self.send_header("content-length", "0")
+        self.end_headers()
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -230,10 +238,10 @@ if app == "health":
     serve_health()
 if app == "grpc":
     serve_echo()
-if app in ("big", "heads", "https", "tell"):
+if app in ("big", "broken", "heads", "https", "tell"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024
-    server = http.server.ThreadingHTTPServer(("::", PORT), {"heads": Heads, "tell": Tell}.get(app, Big))
+    server = http.server.ThreadingHTTPServer(("::", PORT), {"broken": Broken, "heads": Heads, "tell": Tell}.get(app, Big))
     if app == "https":
         server.socket = over_tls(server.socket)
     server.serve_forever()

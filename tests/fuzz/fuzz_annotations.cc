@@ -39,7 +39,7 @@ void check_routes(const std::string& value) {
   head.headers.add("x", value.substr(0, 256));
   weft::SeededRandom random(1);
   const RouteChoice choice = table.choose(&head, weft::MonotonicTime{}, random);
-  WEFT_CHECK(choice.candidates.empty() == service->endpoints.empty());
+  WEFT_CHECK(choice.candidates().empty() == service->endpoints.empty());
 }
 
 }  // namespace

@@ -65,13 +65,13 @@ TEST_F(ConfigStoreTest, RefusesToRemoveAServiceThatIsStillPointedAt) {
   EXPECT_NE(store_.current()->service("default/web:80"), nullptr);
 }
 
-TEST_F(ConfigStoreTest, KeepsTheRetryBudgetOverAChangeOfTheService) {
+TEST_F(ConfigStoreTest, KeepsTheLoadAndTheRetryBudgetOverAChangeOfTheService) {
   ASSERT_TRUE(store_.apply(kube::Update{1, {resource(service("default/web:80"))}, {}}));
-  const auto budget = store_.current()->service("default/web:80")->budget;
+  const auto load = store_.current()->service("default/web:80")->load;
   policy::Service changed = service("default/web:80");
   changed.timeout = policy::Millis(5);
   ASSERT_TRUE(store_.apply(kube::Update{2, {resource(changed, "2")}, {}}));
-  EXPECT_EQ(store_.current()->service("default/web:80")->budget, budget);
+  EXPECT_EQ(store_.current()->service("default/web:80")->load, load);
   EXPECT_EQ(store_.current()->service("default/web:80")->config().timeout, policy::Millis(5));
 }
 

@@ -124,8 +124,8 @@ TEST_F(MeshMirrorTest, AFailingCopyIsNotTriedAgainAndBlamesNoEndpoint) {
   EXPECT_EQ(copies("answered") + copies("failed") + copies("timeout"), 40);
   EXPECT_GT(copies("failed") + copies("timeout"), 0);
   EXPECT_EQ(hello->telemetry.ejections, 0);
-  const auto budget = hello->context().config->service("default/world:80")->budget;
-  EXPECT_EQ(budget->retries(), 0u);
+  const auto load = hello->context().config->service("default/world:80")->load;
+  EXPECT_EQ(load->budget.retries(), 0u);
 }
 
 TEST_F(MeshMirrorTest, ALargeBodyIsNotCopiedAndArrivesWhole) {

@@ -224,7 +224,7 @@ TEST_F(MeshBudgetTest, TheLoadOnABackendThatAlwaysFailsRisesByNoMoreThanTheBudge
     begin_request();
     network_.advance(10ms);
     most_retries =
-        std::max(most_retries, hello->context().config->service("default/world:80")->budget->retries());
+        std::max(most_retries, hello->context().config->service("default/world:80")->load->budget.retries());
   }
   EXPECT_GE(most_retries, 9u) << "the budget is used";
   EXPECT_LE(most_retries, 11u);

@@ -58,14 +58,17 @@ Function<void()> route(const policy::Annotations& annotations, std::string_view 
 struct Balance {
   policy::EndpointRegistry registry;
   policy::EndpointStates states;
-  std::vector<std::uint32_t> candidates;
+  policy::TriedEndpoints tried;
+  std::optional<policy::Balancer> balancer;
   SeededRandom random{1};
 
-  explicit Balance(std::size_t endpoints) : candidates(endpoints) {
+  explicit Balance(std::size_t endpoints) {
+    std::vector<std::uint32_t> candidates(endpoints);
     std::iota(candidates.begin(), candidates.end(), 0u);
     for (std::size_t i = 0; i < endpoints; ++i) states.push_back(registry.get(address_of(i)));
+    balancer.emplace(policy::LoadBalancer(), std::vector<policy::Endpoint>(), std::move(candidates));
   }
-  void pick() { WEFT_CHECK(policy::pick_endpoint(states, candidates, {}, now, random).has_value()); }
+  void pick() { WEFT_CHECK(balancer->pick(policy::BalanceInput{states, tried, now, 0}, random).has_value()); }
 };
 
 Function<void()> balance(std::size_t endpoints) {

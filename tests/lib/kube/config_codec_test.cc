@@ -26,6 +26,10 @@ policy::Service full_service() {
   using Kind = policy::RouteCondition::Kind;
   service.routes = {{{{Kind::header_matches, "end-user", "j.*"}, {Kind::method, "", "GET"}}, "v2"}};
   service.canary = {{"v1", 90}, {"v2", 10}};
+  service.canary_sticky = policy::CallerKey{policy::CallerKey::Kind::cookie, "sid"};
+  service.load_balancer = {policy::LoadBalancer::Kind::hash, {policy::CallerKey::Kind::header, "x-user"}};
+  service.outlier = {7, policy::Millis(5000), policy::Millis(60000), 25};
+  service.limits = {10, 20, 30};
   service.endpoints = {
       {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1"},
       {at("[2001:2::1]:8080"), "", "", "default/hello-2"}};

@@ -97,11 +97,16 @@ TEST(Annotations, ErrorsNameAnnotationColumnAndWhatWasExpected) {
       {S, "outlier", "consecutive=0",
        "weft.mesh/outlier: column 13: expected a number of failures from 1 to 1000, found '0'"},
       {S, "load-balancer", "fastest",
-       "weft.mesh/load-balancer: column 1: expected least-request, round-robin, random or "
-       "hash(header:x-user), found "
-       "'fastest'"},
+       "weft.mesh/load-balancer: column 1: expected least-request, round-robin, random, "
+       "hash(header:x-user) or hash(cookie:sid), found 'fastest'"},
       {S, "canary-sticky", "header()",
        "weft.mesh/canary-sticky: column 8: expected header(x-user) or cookie(sid), found nothing"},
+      {S, "canary-sticky", "query(user)",
+       "weft.mesh/canary-sticky: column 1: expected header(x-user) or cookie(sid), found 'query(user)'"},
+      {S, "load-balancer", "hash(x-user)",
+       "weft.mesh/load-balancer: column 6: expected header:x-user or cookie:sid, found 'x-user'"},
+      {S, "load-balancer", "hash(query:user)",
+       "weft.mesh/load-balancer: column 6: expected header or cookie, found 'query'"},
       {S, "limits", "connections=none",
        "weft.mesh/limits: column 13: expected a limit from 1 to 10000000, found 'none'"},
       {S, "mirror", "v2=10",
@@ -213,7 +218,7 @@ TEST(Annotations, EveryServiceExampleOfTheReferenceIsRead) {
       {"weft.mesh/canary-sticky", "cookie(sid)"},
       {"weft.mesh/load-balancer", "hash(header:x-user)"},
       {"weft.mesh/outlier", "consecutive=7 interval=5s ejection=1m max=25%"},
-      {"weft.mesh/limits", "connections=1024 pending=1024 requests=1024"},
+      {"weft.mesh/limits", "connections=10 pending=20 requests=30"},
       {"weft.mesh/mirror", "v2=10%"},
       {"weft.mesh/fault", "delay=5s@10%; abort=503@1%"},
       {"weft.mesh/attempts-header", "true"},
@@ -235,6 +240,26 @@ TEST(Annotations, EveryServiceExampleOfTheReferenceIsRead) {
   EXPECT_EQ(settings.fault, (FaultInjection{5s, 10, 503, 1}));
   EXPECT_EQ(settings.mirror, (Mirror{"v2", 10}));
   EXPECT_TRUE(settings.attempts_header);
+  EXPECT_EQ(settings.limits, (ServiceLimits{10, 20, 30}));
+  EXPECT_EQ(settings.canary_sticky, (CallerKey{CallerKey::Kind::cookie, "sid"}));
+  EXPECT_EQ(settings.load_balancer,
+            (LoadBalancer{LoadBalancer::Kind::hash, {CallerKey::Kind::header, "x-user"}}));
+}
+
+TEST(Annotations, ALoadBalancerIsAWordOrAHashOfAHeaderOrACookie) {
+  using Kind = LoadBalancer::Kind;
+  const std::pair<const char*, LoadBalancer> cases[] = {
+      {"least-request", {Kind::least_request, {}}},
+      {" round-robin\n", {Kind::round_robin, {}}},
+      {"random", {Kind::random, {}}},
+      {"hash(header:X-User)", {Kind::hash, {CallerKey::Kind::header, "x-user"}}},
+      {"hash( cookie : Sid )", {Kind::hash, {CallerKey::Kind::cookie, "Sid"}}},
+  };
+  for (const auto& [value, wanted] : cases) {
+    const auto read = parse_service_annotations({{"weft.mesh/load-balancer", value}});
+    EXPECT_TRUE(read.errors.empty()) << value;
+    EXPECT_EQ(read.settings.load_balancer, wanted) << value;
+  }
 }
 
 TEST(Annotations, EveryPodExampleOfTheReferenceIsRead) {

@@ -363,7 +363,7 @@ TEST(Sizes, OfPerRequestDecisionsArePinned) {
   EXPECT_EQ(sizeof(RetryState), 48u);
   EXPECT_EQ(sizeof(RetryDecision), 16u);
   EXPECT_EQ(sizeof(BudgetUse), 16u);
-  EXPECT_EQ(sizeof(RetryBudget), 64u);
+  EXPECT_EQ(sizeof(RetryBudget), 8u);
   EXPECT_EQ(sizeof(RouteChoice), 40u);
   EXPECT_EQ(sizeof(RbacDecision), 40u);
   EXPECT_EQ(sizeof(NormalTarget), 48u);

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "policy/annotations.h"
+
 namespace weft::policy {
 namespace {
 
@@ -55,7 +57,7 @@ TEST(Route, AServiceWithoutEndpointsHasNoAnswer) {
   service.canary = {{"v1", 1}};
   Fixture f(service);
   const RouteChoice choice = f.table.choose(nullptr, f.now, f.random);
-  EXPECT_TRUE(choice.candidates.empty());
+  EXPECT_TRUE(choice.candidates().empty());
   EXPECT_FALSE(f.table.pick(choice, {}, f.now, f.random));
   EXPECT_FALSE(f.table.has_untried(choice, {}));
 }
@@ -64,7 +66,7 @@ TEST(Route, WithoutRulesAndCanaryAllEndpointsAreAlike) {
   Fixture f(service_with({"v1", "v2", ""}));
   const RouteChoice choice = f.table.choose(nullptr, f.now, f.random);
   EXPECT_EQ(choice.subset, "");
-  EXPECT_EQ(choice.candidates.size(), 3u);
+  EXPECT_EQ(choice.candidates().size(), 3u);
   EXPECT_EQ(choice.rule, -1);
 }
 
@@ -102,8 +104,8 @@ TEST(Route, TheFirstRuleThatMatchesWins) {
   for (const auto& [head, subset] : cases) {
     const RouteChoice choice = f.table.choose(&head, f.now, f.random);
     EXPECT_EQ(choice.subset, subset) << head.method << " " << head.target;
-    ASSERT_EQ(choice.candidates.size(), 1u);
-    EXPECT_EQ(service.endpoints[choice.candidates[0]].subset, subset);
+    ASSERT_EQ(choice.candidates().size(), 1u);
+    EXPECT_EQ(service.endpoints[choice.candidates()[0]].subset, subset);
   }
   EXPECT_EQ(f.table.choose(&cases[0].first, f.now, f.random).rule, 0);
   EXPECT_EQ(f.subset(nullptr), "v1") << "TCP has nothing that a rule could look at";
@@ -162,7 +164,7 @@ TEST(Route, WhenNoSubsetHasAnEndpointAnyEndpointAnswers) {
   Service service = service_with({"v7", "v8"});
   service.canary = {{"v1", 90}, {"v2", 10}};
   Fixture f(service);
-  EXPECT_EQ(f.table.choose(nullptr, f.now, f.random).candidates.size(), 2u);
+  EXPECT_EQ(f.table.choose(nullptr, f.now, f.random).candidates().size(), 2u);
 }
 
 TEST(Route, AnEndpointKeepsItsStateAcrossSnapshots) {
@@ -218,6 +220,24 @@ TEST(Outlier, EachEjectionLastsTwiceAsLongUpToFiveMinutesAndALongPeaceForgets) {
   now += 301s;
   state.eject(now, OutlierSettings{});
   EXPECT_FALSE(state.ejected(now + 30s));
+}
+
+TEST(Outlier, TheServicesOwnSettingsHold) {
+  Service service = service_with({"", "", "", ""});
+  service.outlier = {.consecutive = 2, .interval = 1s, .ejection = 3s, .max_percent = 100};
+  Fixture f(service);
+  for (std::size_t e = 0; e < 4; ++e) {
+    const auto state = f.registry.get(address_of(e));
+    EXPECT_FALSE(f.table.report(*state, false, f.now));
+    EXPECT_FALSE(f.table.report(*state, false, f.now + 1001ms)) << "too late to be a row";
+    EXPECT_TRUE(f.table.report(*state, false, f.now + 1002ms)) << "all of them, if need be";
+    EXPECT_TRUE(state->outlier.ejected(f.now + 4001ms));
+    EXPECT_FALSE(state->outlier.ejected(f.now + 4002ms));
+  }
+  service.outlier.max_percent = 0;
+  Fixture never(service);
+  const auto state = never.registry.get(address_of(0));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(never.table.report(*state, false, never.now));
 }
 
 TEST(Outlier, NeverEjectsMoreThanItsShare) {

@@ -1,0 +1,283 @@
+// Which endpoint a request goes to, and how many may be under way: weft.mesh/load-balancer, canary-sticky,
+// outlier, limits.
+#include <map>
+#include <set>
+
+#include "tests/sidecar/mesh_fixture.h"
+#include "tests/support/stream_recorder.h"
+
+namespace weft::test {
+namespace {
+
+using namespace std::chrono_literals;
+using policy::CallerKey;
+using policy::LoadBalancer;
+
+class MeshSteeringTest : public MeshTest {
+ protected:
+  MeshSteeringTest() {
+    for (int i = 0; i < 3; ++i) {
+      worlds_.push_back(pod("198.18.0." + std::to_string(i + 2), "world"));
+      worlds_.back()->serve(app_port, says(std::to_string(i)));
+    }
+  }
+  // Three endpoints: one of v1, two of v2.
+  policy::Service three() {
+    std::vector<policy::Endpoint> endpoints;
+    for (const auto& world : worlds_) {
+      endpoints.push_back(world->endpoint(app_port));
+      endpoints.back().subset = endpoints.size() == 1 ? "v1" : "v2";
+    }
+    return service(std::move(endpoints));
+  }
+  static http::FetchRequest with(const std::string& name, const std::string& value) {
+    http::FetchRequest request = get();
+    request.head.headers.add(name, value);
+    return request;
+  }
+  // Who answered.
+  std::string answer(http::FetchRequest request) {
+    const auto reply = call(*hello_, std::move(request));
+    EXPECT_TRUE(reply) << reply.error().message;
+    EXPECT_EQ(reply->head.status, 200);
+    return reply ? reply->body : "nobody";
+  }
+
+  std::unique_ptr<SimPod> hello_ = pod("198.18.0.1", "hello");
+  std::vector<std::unique_ptr<SimPod>> worlds_;
+};
+
+TEST_F(MeshSteeringTest, RoundRobinIsEven) {
+  policy::Service service = three();
+  service.load_balancer.kind = LoadBalancer::Kind::round_robin;
+  hello_->know({service});
+  std::map<std::string, int> counts;
+  for (int i = 0; i < 30; ++i) ++counts[answer(get())];
+  EXPECT_EQ(counts, (std::map<std::string, int>{{"0", 10}, {"1", 10}, {"2", 10}}));
+}
+
+TEST_F(MeshSteeringTest, AHashSendsAUserToOneEndpointAndARetryToTheNextInItsOrder) {
+  policy::Service service = three();
+  service.load_balancer = {LoadBalancer::Kind::hash, {CallerKey::Kind::header, "x-user"}};
+  hello_->know({service});
+  std::map<std::string, std::string> home;
+  std::set<std::string> used;
+  for (int user = 0; user < 20; ++user) {
+    const std::string name = "user-" + std::to_string(user);
+    home[name] = answer(with("x-user", name));
+    used.insert(home[name]);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(answer(with("X-User", name)), home[name]);
+  }
+  EXPECT_EQ(used.size(), 3u);
+  worlds_[1]->stop_serving(app_port);
+  for (const auto& [name, before] : home) {
+    const std::string now = answer(with("x-user", name));
+    EXPECT_EQ(answer(with("x-user", name)), now);
+    EXPECT_TRUE(before == "1" ? now != "1" : now == before) << name;
+  }
+}
+
+TEST_F(MeshSteeringTest, AStickyCallerKeepsItsSubsetAndMovesOnlyWithTheWeights) {
+  policy::Service service = three();
+  service.canary_sticky = CallerKey{CallerKey::Kind::cookie, "sid"};
+  service.canary = {{"v1", 50}, {"v2", 50}};
+  hello_->know({service});
+  const auto subset = [this](int user) {
+    return answer(with("cookie", "theme=dark; sid=" + std::to_string(user))) == "0" ? "v1" : "v2";
+  };
+  std::map<int, std::string> first;
+  std::map<std::string, int> counts;
+  for (int user = 0; user < 40; ++user) {
+    first[user] = subset(user);
+    ++counts[first[user]];
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(subset(user), first[user]);
+  }
+  EXPECT_EQ(counts.size(), 2u);
+  service.canary = {{"v1", 90}, {"v2", 10}};
+  hello_->know({service});
+  for (int user = 0; user < 40; ++user) {
+    if (first[user] == "v1") {
+      EXPECT_EQ(subset(user), "v1") << "its share grew";
+    }
+  }
+}
+
+TEST_F(MeshSteeringTest, TheServicesOwnOutlierSettingsEject) {
+  policy::Service service = three();
+  service.outlier = {.consecutive = 2, .interval = 10s, .ejection = 5s, .max_percent = 50};
+  hello_->know({service});
+  worlds_[0]->stop_serving(app_port);
+  worlds_[0]->serve(app_port, [](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
+    respond(http::SimpleReply{503, "broken", "text/plain", {}});
+  });
+  int broken = 0;
+  for (int i = 0; i < 40; ++i) broken += call(*hello_, get())->head.status == 503 ? 1 : 0;
+  EXPECT_EQ(broken, 2);
+  EXPECT_EQ(hello_->telemetry.ejections, 1);
+  network_.advance(5s);
+  broken = 0;
+  for (int i = 0; i < 40; ++i) broken += call(*hello_, get())->head.status == 503 ? 1 : 0;
+  EXPECT_EQ(broken, 2) << "back after its five seconds, and out again";
+}
+
+// ---- limits ----
+
+class MeshLimitsTest : public MeshTest {
+ protected:
+  MeshLimitsTest() {
+    world_->serve(app_port, [this](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
+      held_.push_back(std::move(respond));
+    });
+  }
+  struct Call {
+    std::unique_ptr<http::Fetch> fetch;
+    std::optional<Result<http::FetchReply>> outcome;
+    int status() const { return outcome && *outcome ? (*outcome)->head.status : 0; }
+  };
+  std::unique_ptr<Call> begin(http::FetchRequest request = get()) {
+    auto made = std::make_unique<Call>();
+    made->fetch =
+        hello_->fetch(Address::parse("198.18.128.1:80").value(), std::move(request),
+                      [&made = *made](Result<http::FetchReply> reply) { made.outcome = std::move(reply); });
+    return made;
+  }
+  void know(policy::ServiceLimits limits) {
+    policy::Service known = service({world_->endpoint(app_port)});
+    known.limits = limits;
+    hello_->know({known});
+  }
+  void answer_all() {
+    for (auto& respond : std::exchange(held_, {})) respond(http::SimpleReply{200, "late", "text/plain", {}});
+  }
+  void expect_overload(Call& call) {
+    const MonotonicTime begun = network_.now();
+    ASSERT_TRUE(network_.run_until([&] { return call.outcome.has_value(); }, 1s));
+    EXPECT_LT(network_.now() - begun, 100ms) << "at once";
+    ASSERT_TRUE(*call.outcome);
+    const auto& head = (*call.outcome)->head;
+    EXPECT_EQ(head.status, 503);
+    EXPECT_EQ(head.headers.get("x-weft-error"), "overload");
+    EXPECT_EQ(head.headers.get("retry-after"), "1");
+  }
+  bool until_held(std::size_t count) {
+    return network_.run_until([this, count] { return held_.size() == count; }, 1s);
+  }
+
+  std::unique_ptr<SimPod> hello_ = pod("198.18.0.1", "hello");
+  std::unique_ptr<SimPod> world_ = pod("198.18.0.2", "world");
+  std::vector<http::SimpleServer::Respond> held_;  // requests that the application has not answered
+};
+
+TEST_F(MeshLimitsTest, ARequestTooManyIsToldSoAtOnceAndTheOthersAreServed) {
+  know({.connections = 10, .pending = 10, .requests = 2});
+  const auto first = begin();
+  const auto second = begin();
+  ASSERT_TRUE(until_held(2));
+  const auto third = begin();
+  expect_overload(*third);
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
+  const auto fourth = begin();
+  ASSERT_TRUE(until_held(1)) << "it recovers by itself";
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return fourth->status() == 200; }));
+  network_.advance(1s);
+  const auto& requests = hello_->telemetry.requests;
+  ASSERT_EQ(requests.size(), 4u);
+  EXPECT_EQ(requests[0].reason, "overload");
+  EXPECT_EQ(requests[0].tries.back().outcome, "overload");
+  EXPECT_EQ(hello_->telemetry.ejections, 0) << "no fault of the endpoint";
+}
+
+TEST_F(MeshLimitsTest, ARequestWithoutAConnectionWaitsAndOneTooManyThatWaitsIsRefused) {
+  know({.connections = 1, .pending = 1, .requests = 10});
+  const auto first = begin();
+  ASSERT_TRUE(until_held(1));
+  const auto second = begin();
+  network_.advance(100ms);
+  EXPECT_FALSE(second->outcome);
+  const auto third = begin();
+  expect_overload(*third);
+  EXPECT_EQ(held_.size(), 1u) << "the second is still waiting for the connection of the first";
+  answer_all();
+  ASSERT_TRUE(until_held(1));
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
+}
+
+TEST_F(MeshLimitsTest, LimitsAreLiveAndWhatIsUnderWayCounts) {
+  know({.connections = 10, .pending = 10, .requests = 1});
+  const auto first = begin();
+  ASSERT_TRUE(until_held(1));
+  expect_overload(*begin());
+  know({.connections = 10, .pending = 10, .requests = 2});
+  const auto second = begin();
+  ASSERT_TRUE(until_held(2));
+  expect_overload(*begin());
+}
+
+TEST_F(MeshLimitsTest, AGrpcCallTooManyIsUnavailable) {
+  know({.connections = 10, .pending = 10, .requests = 1});
+  const auto first = begin();
+  ASSERT_TRUE(until_held(1));
+  http::FetchRequest grpc = get("/shop.Cart/Add");
+  grpc.head.method = "POST";
+  grpc.head.headers.add("content-type", "application/grpc");
+  const auto second = begin(std::move(grpc));
+  ASSERT_TRUE(network_.run_until([&] { return second->outcome.has_value(); }, 1s));
+  const auto& head = (*second->outcome)->head;
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.headers.get("grpc-status"), "14");
+  EXPECT_EQ(head.headers.get("x-weft-error"), "overload");
+}
+
+TEST_F(MeshLimitsTest, APodCalledByItsAddressCountsForItsService) {
+  know({.connections = 10, .pending = 10, .requests = 1});
+  policy::AddressOwner owner;
+  owner.address = Address{world_->ip(), app_port};
+  owner.kind = policy::AddressOwner::Kind::pod;
+  owner.pod = world_->endpoint(app_port);
+  owner.protocol = policy::Protocol::http1;
+  owner.pod_service = "default/world:80";
+  hello_->know({}, {owner});
+  const auto first = begin();
+  ASSERT_TRUE(until_held(1));
+  const auto reply = call(*hello_, get(), "198.18.0.2:8080");
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(reply->head.headers.get("x-weft-error"), "overload");
+}
+
+TEST_F(MeshLimitsTest, AnOpaqueConnectionTooManyIsReset) {
+  policy::Service opaque = service({world_->endpoint(9000)});
+  opaque.protocol = policy::Protocol::tcp;
+  opaque.limits.connections = 1;
+  hello_->know({opaque});
+  std::vector<std::unique_ptr<StreamRecorder>> served;
+  const auto listener = world_->loop()
+                            .listen(Address{world_->ip(), 9000}, {},
+                                    [&](std::unique_ptr<io::Stream> stream) {
+                                      served.push_back(std::make_unique<StreamRecorder>(std::move(stream)));
+                                    })
+                            .value();
+  const auto connect = [this, &opaque](StreamRecorder& client) {
+    return hello_->connect(opaque.addresses[0], [&client](Result<std::unique_ptr<io::Stream>> stream) {
+      client.take(*std::move(stream));
+    });
+  };
+  StreamRecorder first;
+  const auto connecting_first = connect(first);
+  ASSERT_TRUE(network_.run_until([&] { return served.size() == 1; }));
+  StreamRecorder second;
+  const auto connecting_second = connect(second);
+  ASSERT_TRUE(network_.run_until([&] { return second.failures == 1; }, 1s));
+  EXPECT_EQ(hello_->telemetry.refused["overload"], 1);
+  first.stream->end();
+  served[0]->stream->end();
+  ASSERT_TRUE(network_.run_until([&] { return hello_->connections() == 0; }));
+  StreamRecorder third;
+  const auto connecting_third = connect(third);
+  ASSERT_TRUE(network_.run_until([&] { return served.size() == 2; }));
+}
+
+}  // namespace
+}  // namespace weft::test
