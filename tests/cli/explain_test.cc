@@ -1,5 +1,8 @@
 #include "cli/explain/explain.h"
 
+#include <map>
+#include <string>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -148,11 +151,12 @@ TEST(Explain, NamesTheRuleThatDecidesAndWhatKeepsTheOthersFromMatching) {
   ASSERT_EQ(posted.receivers.size(), 1u);
   ASSERT_EQ(posted.receivers[0].rules.size(), 3u);
   EXPECT_EQ(posted.receivers[0].workloads.size(), 4u);
+  const std::map<std::string, std::string> why_not{{"service default/world allow #1", "methods"},
+                                                   {"service default/world allow #2", "from"},
+                                                   {"service default/world deny #1", "paths"}};
   for (const RuleTrial& rule : posted.receivers[0].rules) {
     EXPECT_FALSE(rule.matches) << rule.name;
-    if (rule.name == "service default/world allow #1") EXPECT_EQ(rule.why_not, "methods");
-    if (rule.name == "service default/world allow #2") EXPECT_EQ(rule.why_not, "from");
-    if (rule.name == "service default/world deny #1") EXPECT_EQ(rule.why_not, "paths");
+    EXPECT_EQ(rule.why_not, why_not.at(rule.name));
   }
 }
 

