@@ -132,7 +132,7 @@ void Exchange::acquired(Result<http::Lease> lease) {
 }
 
 // Nothing that another endpoint, or another try, could mend.
-void Exchange::overloaded(std::string text) {
+void Exchange::overloaded(std::string_view text) {
   end_try_record("overload");
   refuse(overload_reply(str_cat("Service ", admission_.service->config().name, ": ", text)));
 }

@@ -85,7 +85,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void choose_route();
   void begin_try();
   void acquired(Result<http::Lease> lease);
-  void overloaded(std::string text);
+  void overloaded(std::string_view text);
   void send_request();
   LocalReply undelivered_reply(const Error& error) const;
   void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,

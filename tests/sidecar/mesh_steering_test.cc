@@ -18,7 +18,11 @@ class MeshSteeringTest : public MeshTest {
   MeshSteeringTest() {
     for (int i = 0; i < 3; ++i) {
       worlds_.push_back(pod("198.18.0." + std::to_string(i + 2), "world"));
-      worlds_.back()->serve(app_port, says(std::to_string(i)));
+      worlds_.back()->serve(app_port,
+                            [this, i](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
+                              const int status = i == 0 ? first_status_ : 200;
+                              respond(http::SimpleReply{status, std::to_string(i), "text/plain", {}});
+                            });
     }
   }
   // Three endpoints: one of v1, two of v2.
@@ -43,6 +47,7 @@ class MeshSteeringTest : public MeshTest {
     return reply ? reply->body : "nobody";
   }
 
+  int first_status_ = 200;  // what the first of them answers with
   std::unique_ptr<SimPod> hello_ = pod("198.18.0.1", "hello");
   std::vector<std::unique_ptr<SimPod>> worlds_;
 };
@@ -106,10 +111,7 @@ TEST_F(MeshSteeringTest, TheServicesOwnOutlierSettingsEject) {
   policy::Service service = three();
   service.outlier = {.consecutive = 2, .interval = 10s, .ejection = 5s, .max_percent = 50};
   hello_->know({service});
-  worlds_[0]->stop_serving(app_port);
-  worlds_[0]->serve(app_port, [](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    respond(http::SimpleReply{503, "broken", "text/plain", {}});
-  });
+  first_status_ = 503;
   int broken = 0;
   for (int i = 0; i < 40; ++i) broken += call(*hello_, get())->head.status == 503 ? 1 : 0;
   EXPECT_EQ(broken, 2);

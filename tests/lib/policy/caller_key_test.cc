@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hash.h"
+#include "policy/annotations.h"
 #include "policy/route.h"
 
 namespace weft::policy {
@@ -45,6 +46,22 @@ TEST(CallerKey, IsTheCookieOfExactlyThatName) {
   EXPECT_EQ(caller(cookie, "sid", {{"cookie", "a=1"}, {"cookie", "sid=2"}}), "2") << "as HTTP/2 may split it";
   EXPECT_EQ(caller(cookie, "sid", {{"cookie", "SID=1; xsid=2; sid; sid="}}), "nobody");
   EXPECT_EQ(caller(cookie, "sid", {{"sid", "1"}, {"cookie", ""}, {"cookie", ";;"}}), "nobody");
+}
+
+TEST(Annotations, WhatCannotTellCallersApartIsRefused) {
+  const std::pair<Annotations, const char*> cases[] = {
+      {{{"weft.mesh/canary-sticky", "query(user)"}},
+       "weft.mesh/canary-sticky: column 1: expected header(x-user) or cookie(sid), found 'query(user)'"},
+      {{{"weft.mesh/load-balancer", "hash(x-user)"}},
+       "weft.mesh/load-balancer: column 6: expected header:x-user or cookie:sid, found 'x-user'"},
+      {{{"weft.mesh/load-balancer", "hash(query:user)"}},
+       "weft.mesh/load-balancer: column 6: expected header or cookie, found 'query'"},
+  };
+  for (const auto& [annotations, message] : cases) {
+    const auto read = parse_service_annotations(annotations);
+    ASSERT_EQ(read.errors.size(), 1u);
+    EXPECT_EQ(read.errors[0].to_string(), message);
+  }
 }
 
 TEST(StableHash, SaysTheSameOnEveryMachineAndInEveryVersion) {
