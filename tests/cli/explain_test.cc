@@ -231,7 +231,8 @@ TEST(Explain, SharesOfTheCanaryAreThoseOfTheSubsetsThatAreThere) {
 
 TEST(Explain, AnEjectedEndpointIsNoCandidateWhileAnotherIsLeft) {
   World world = world_of(service("world", "weft.mesh/canary: \"v1=50,v2=50\""));
-  for (const EndpointView& one : ask(world, {}).outbound->endpoints)
+  const Explanation asked = ask(world, {});
+  for (const EndpointView& one : asked.outbound->endpoints)
     if (one.endpoint.subset == "v2") world.ejected.insert(one.endpoint.address);
   const Explanation without = ask(world, {});
   EXPECT_DOUBLE_EQ(without.outbound->canary[0].percent, 100);
