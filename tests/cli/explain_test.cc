@@ -136,7 +136,7 @@ TEST(Explain, NamesTheRuleThatDecidesAndWhatKeepsTheOthersFromMatching) {
       {{.path = "/api/x/../secret/1"}, false, 403, "rbac-denied", "service default/world deny #1"},
       {{.path = "/api/a%2Fb"}, false, 400, "unsafe-path", ""},
       {{.from = "default/idle", .path = "/api/x"}, false, 403, "rbac-denied", ""},
-      {{.from = "legacy/old", .path = "/api/x"}, false, 403, "mtls-required", ""},
+      {{.from = "legacy/old", .to = "world.default:80", .path = "/api/x"}, false, 403, "mtls-required", ""},
       {{.from = "anonymous", .path = "/api/x"}, false, 403, "mtls-required", ""},
   };
   for (const Case& one : cases) {
