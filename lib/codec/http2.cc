@@ -269,14 +269,29 @@ void Http2Session::feed(std::string_view bytes, MonotonicTime now) {
   now_ = now;
   while (!bytes.empty() && !dead_ && !fault_) {
     const Http2DataScan::Piece piece = data_scan_.next(bytes);
-    busy_ = true;
-    const ssize_t taken =
-        nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), piece.size);
-    busy_ = false;
-    if (taken < 0) return broke(static_cast<int>(taken));
-    if (piece.data_stream) check_order(*piece.data_stream, false);
+    std::string_view seen = bytes.substr(0, piece.size);
     bytes.remove_prefix(piece.size);
+    if (piece.data_stream) {
+      // Between the frames before it and its own, which ends the stream if it is empty: one byte is kept
+      // back.
+      if (!take(seen.substr(0, seen.size() - 1))) return;
+      check_order(*piece.data_stream, false);
+      seen.remove_prefix(seen.size() - 1);
+    }
+    if (!take(seen)) return;
   }
+}
+
+// False when the session is over.
+bool Http2Session::take(std::string_view bytes) {
+  if (fault_) return false;
+  if (bytes.empty()) return true;
+  busy_ = true;
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  busy_ = false;
+  if (taken < 0) broke(static_cast<int>(taken));
+  return taken >= 0 && !dead_ && !fault_;
 }
 
 std::string_view Http2Session::produce() {

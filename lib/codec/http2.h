@@ -115,6 +115,7 @@ class Http2Session {
   friend struct Http2Callbacks;
   struct Stream;
 
+  bool take(std::string_view bytes);
   Stream* find(StreamId id) const;
   void begin_stream(StreamId id);
   void head_complete(StreamId id, bool end);

@@ -109,7 +109,8 @@ TEST_F(MeshSteeringTest, AStickyCallerKeepsItsSubsetAndMovesOnlyWithTheWeights) 
 
 TEST_F(MeshSteeringTest, TheServicesOwnOutlierSettingsEject) {
   policy::Service service = three();
-  service.outlier = {.consecutive = 2, .interval = 10s, .ejection = 5s, .max_percent = 50};
+  // Simulated sidecars share what is known of an endpoint: a failure counts at the caller's and at its own.
+  service.outlier = {.consecutive = 4, .interval = 10s, .ejection = 5s, .max_percent = 50};
   hello_->know({service});
   first_status_ = 503;
   int broken = 0;

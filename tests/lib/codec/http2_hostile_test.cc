@@ -178,6 +178,22 @@ TEST(Http2Order, DataBehindTheEndOfAStreamEndsTheConnection) {
   victim.expect_broken("behind END_STREAM");
 }
 
+// The frame that ends a stream is none that comes behind its end.
+TEST(Http2Order, AnEmptyFrameMayEndAStreamThatWasAnsweredBefore) {
+  for (const std::size_t cut : {std::size_t{0}, std::size_t{1}, std::size_t{8}}) {
+    Victim victim;
+    victim.session.feed(raw_frame(type_headers, end_headers, 1, head_block), victim.now);
+    ResponseHead head;
+    head.status = 204;
+    victim.session.respond(1, head, true);
+    drain(victim.session);
+    const std::string end = raw_frame(type_data, end_stream, 1, "");
+    victim.session.feed(std::string_view(end).substr(0, cut), victim.now);
+    victim.session.feed(std::string_view(end).substr(cut), victim.now);
+    EXPECT_FALSE(victim.session.fault()) << victim.session.fault()->message;
+  }
+}
+
 TEST(Http2Order, AHeadBehindTheEndOfAStreamEndsTheConnection) {
   Ended victim;
   victim.session.feed(raw_frame(type_headers, end_headers | end_stream, 1, head_block), victim.now);

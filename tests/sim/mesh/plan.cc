@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "policy/retry.h"
 
@@ -120,6 +121,9 @@ int plan_call(Random& random, const ServicePlan& service, const sim::NetworkOpti
   const bool repeatable = policy::is_idempotent(call.method) && !call.grpc;
   if (http && service.attempts_max > 0 && (repeatable || service.opted_in))
     call.deliveries_max = 1 + static_cast<int>(service.attempts_max);
+  // What crossed the close of a used connection goes again if it is idempotent, at either sidecar.
+  constexpr int safe_tries = 1 + static_cast<int>(limits::safe_retries_max);
+  if (repeatable) call.deliveries_max = std::max(call.deliveries_max, safe_tries) * safe_tries;
   call.timeout = service.timeout_max;
   call.must_succeed = healthy;
   call.over = str_cat(over_http2 ? "HTTP/2" : "HTTP/1", " to ",

@@ -251,7 +251,7 @@ void World::check_call(int id) {
 }
 
 void World::check_records() {
-  std::vector<int> outbound(static_cast<std::size_t>(book_.size())), inbound = outbound,
+  std::vector<int> outbound(static_cast<std::size_t>(book_.size())), inbound_tries = outbound,
                                                                      handed_over = outbound;
   for (const auto& host : hosts_) {
     for (const sidecar::RequestRecord& record : host->pod->telemetry.requests) {
@@ -264,8 +264,11 @@ void World::check_records() {
         continue;
       }
       const bool out = record.peers.direction == sidecar::Direction::outbound;
-      ++(out ? outbound : inbound)[*number];
-      if (!out) continue;
+      if (!out) {
+        inbound_tries[*number] += std::max(1, static_cast<int>(record.tries.size()));
+        continue;
+      }
+      ++outbound[*number];
       check_retries(static_cast<int>(*number), record);
       for (const sidecar::TryRecord& made : record.tries) {
         if (Address::parse(made.endpoint).value().ip == host->pod->ip()) ++handed_over[*number];
@@ -280,8 +283,9 @@ void World::check_records() {
     const int least = told || fate.deliveries > 0 ? 1 : 0;
     if (outbound[at] < least || outbound[at] > 1)
       book_.finding(id, str_cat(outbound[at], " access-log records at its caller's sidecar"));
-    if (inbound[at] + handed_over[at] < fate.deliveries)
-      book_.finding(id, str_cat(inbound[at], " access-log records of ", fate.deliveries, " deliveries"));
+    if (inbound_tries[at] + handed_over[at] < fate.deliveries)
+      book_.finding(id,
+                    str_cat(inbound_tries[at], " tries in access logs of ", fate.deliveries, " deliveries"));
   }
 }
 
