@@ -1,5 +1,5 @@
-// http-echo: settings from the environment, SIGTERM ends it. TEXT, NEXT (host or host:port), LATENCY
-// (seconds), PORT.
+// http-echo: settings from the environment, SIGTERM ends it half a second later. TEXT, NEXT (host or
+// host:port), LATENCY (seconds), PORT.
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -37,7 +37,11 @@ int main() {
     log::error("http-echo cannot start", {{"error", started.error().message}});
     return 1;
   }
-  const auto ended = io::watch_signal(loop, SIGTERM, [&loop] { loop.stop(); });
+  // Callers learn of the end while this goes on serving: applications that leave at once cut what is on its
+  // way.
+  constexpr auto farewell = std::chrono::milliseconds(500);
+  const auto leaves = loop.make_timer([&loop] { loop.stop(); });
+  const auto ended = io::watch_signal(loop, SIGTERM, [&leaves, farewell] { leaves->start(farewell); });
   loop.run();
   return 0;
 }

