@@ -210,7 +210,7 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
   // Where nothing connects, nothing comes free.
   const auto crowd = crowds_.find(attempt.slot);
   if (made == nullptr && crowd != crowds_.end() && crowd->second.connections == 1)
-    fail_waiters(attempt.slot, stream.error());
+    fail_waiters(attempt.slot, failure);
   forget(attempt);
   std::vector<Request*>& waiters = attempt.waiters;
   while (!waiters.empty()) {
