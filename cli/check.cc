@@ -54,10 +54,9 @@ class Checking {
     if (kind_ == "Service") {
       note(policy::parse_service_annotations(annotations).errors);
     } else if (kind_ == "Namespace") {
-      note(policy::parse_namespace_annotations(annotations).errors);
-      note(policy::parse_inject_label(policy::ObjectKind::name_space, labels).errors);
+      note(policy::errors_of_namespace(annotations, labels));
     } else if (kind_ == "Pod") {
-      check_pod(annotations, labels);
+      note(policy::errors_of_pod(annotations, labels));
     } else {
       refuse_here(annotations);
     }
@@ -70,11 +69,8 @@ class Checking {
     const json* spec = member(&object_, "spec");
     if (const json* job = member(member(spec, "jobTemplate"), "spec")) spec = job;
     const json* meta = member(member(spec, "template"), "metadata");
-    if (meta != nullptr) check_pod(texts_of(member(meta, "annotations")), texts_of(member(meta, "labels")));
-  }
-  void check_pod(const Annotations& annotations, const Annotations& labels) {
-    note(policy::parse_pod_annotations(annotations).errors);
-    note(policy::parse_inject_label(policy::ObjectKind::pod, labels).errors);
+    if (meta == nullptr) return;
+    note(policy::errors_of_pod(texts_of(member(meta, "annotations")), texts_of(member(meta, "labels"))));
   }
   void refuse_here(const Annotations& annotations) {
     for (const auto& [key, value] : annotations) {

@@ -1,5 +1,5 @@
 // Replies that weft makes itself. Each carries `x-weft-error: <reason>`; for gRPC it is a trailers-only reply
-// with the matching grpc-status. Reasons are listed in docs/configuration.md.
+// with the matching grpc-status. Reasons are listed in docs/observability.md.
 #pragma once
 
 #include <chrono>

@@ -42,7 +42,8 @@ void Shadow::send(bool bodyless, const codec::Headers& trailers) {
   WorkerContext& context = owner_.context_;
   bodyless_ = bodyless;
   trailers_ = trailers;
-  const policy::RouteChoice to = service_->table.mirror(context.random);
+  policy::RouteChoice to = service_->table.mirror();
+  to.caller = context.random.next();  // copies spread, also where requests stay by their caller
   const auto chosen = service_->table.pick(to, {}, context.loop.now(), context.random);
   if (!chosen) return over("no-endpoint");
   UpstreamTarget target{chosen->endpoint->address, chosen->endpoint->identity};
@@ -88,7 +89,7 @@ void Shadow::over(std::string_view outcome) { owner_.over(*this, outcome); }
 
 std::unique_ptr<Shadow> Shadows::begin(const Admission& admission, const codec::RequestHead& head) {
   if (!policy::is_mirrored(admission.service->config().mirror, head, context_.random)) return nullptr;
-  const bool nobody = admission.service->table.mirror(context_.random).candidates().empty();
+  const bool nobody = admission.service->table.mirror().candidates().empty();
   if (nobody || count_ == limits::shadows_max) {
     report(nobody ? "no-endpoint" : "no-room");
     return nullptr;

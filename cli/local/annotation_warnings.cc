@@ -7,34 +7,21 @@ namespace weft::local {
 namespace {
 
 using policy::AnnotationError;
-using policy::ObjectKind;
-
-void append(std::vector<AnnotationError>& errors, std::vector<AnnotationError> more) {
-  for (AnnotationError& error : more) errors.push_back(std::move(error));
-}
 
 std::vector<AnnotationError> errors_of(const kube::Service& service) {
   return policy::parse_service_annotations(service.meta.annotations).errors;
 }
 
 std::vector<AnnotationError> errors_of(const kube::Namespace& name_space) {
-  auto errors = policy::parse_namespace_annotations(name_space.meta.annotations).errors;
-  append(errors, policy::parse_inject_label(ObjectKind::name_space, name_space.meta.labels).errors);
-  return errors;
-}
-
-std::vector<AnnotationError> errors_of_pod(const kube::Labels& annotations, const kube::Labels& labels) {
-  auto errors = policy::parse_pod_annotations(annotations).errors;
-  append(errors, policy::parse_inject_label(ObjectKind::pod, labels).errors);
-  return errors;
+  return policy::errors_of_namespace(name_space.meta.annotations, name_space.meta.labels);
 }
 
 std::vector<AnnotationError> errors_of(const kube::Pod& pod) {
-  return errors_of_pod(pod.meta.annotations, pod.meta.labels);
+  return policy::errors_of_pod(pod.meta.annotations, pod.meta.labels);
 }
 
 std::vector<AnnotationError> errors_of(const kube::Deployment& deployment) {
-  auto errors = errors_of_pod(deployment.pod_template.annotations, deployment.pod_template.labels);
+  auto errors = policy::errors_of_pod(deployment.pod_template.annotations, deployment.pod_template.labels);
   for (const auto* written : {&deployment.meta.annotations, &deployment.meta.labels}) {
     for (const auto& [key, value] : *written) {
       if (!key.starts_with(policy::annotation_prefix)) continue;

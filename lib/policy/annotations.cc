@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <span>
 
 #include "base/edit_distance.h"
@@ -241,6 +242,12 @@ ReadAnnotations<Settings> read(ObjectKind kind, std::span<const Entry<Settings>>
   return out;
 }
 
+std::vector<AnnotationError> with_more(std::vector<AnnotationError> errors,
+                                       std::vector<AnnotationError> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(errors));
+  return errors;
+}
+
 }  // namespace
 
 std::string AnnotationError::to_string() const {
@@ -275,6 +282,16 @@ ReadLabels parse_inject_label(ObjectKind kind, const Annotations& labels) {
   const std::string_view expected = on_pod ? "true or false" : "enabled or disabled";
   const Fault fault{1, std::string(expected), found->second};
   return {std::nullopt, {AnnotationError{key, fault.column, fault.to_string()}}};
+}
+
+std::vector<AnnotationError> errors_of_pod(const Annotations& annotations, const Annotations& labels) {
+  return with_more(parse_pod_annotations(annotations).errors,
+                   parse_inject_label(ObjectKind::pod, labels).errors);
+}
+
+std::vector<AnnotationError> errors_of_namespace(const Annotations& annotations, const Annotations& labels) {
+  return with_more(parse_namespace_annotations(annotations).errors,
+                   parse_inject_label(ObjectKind::name_space, labels).errors);
 }
 
 std::vector<std::string_view> known_annotations(ObjectKind kind) {

@@ -128,6 +128,11 @@ struct ReadLabels {
 };
 ReadLabels parse_inject_label(ObjectKind kind, const Annotations& labels);
 
+// What is wrong with the annotations of a pod (or its template) or a Namespace, and with that label beside
+// them.
+std::vector<AnnotationError> errors_of_pod(const Annotations& annotations, const Annotations& labels);
+std::vector<AnnotationError> errors_of_namespace(const Annotations& annotations, const Annotations& labels);
+
 // Every name that may stand on an object of this kind, sorted, without the prefix.
 std::vector<std::string_view> known_annotations(ObjectKind kind);
 

@@ -172,10 +172,10 @@ std::optional<EndpointChoice> RouteTable::pick(const RouteChoice& choice, const 
   return EndpointChoice{&service_->endpoints[*index], states_[*index].get()};
 }
 
-RouteChoice RouteTable::mirror(Random& random) const {
+RouteChoice RouteTable::mirror() const {
   if (!mirror_) return {};
   const Group& group = groups_[*mirror_];
-  return RouteChoice{group.subset, &group.balancer, -1, random.next()};
+  return RouteChoice{group.subset, &group.balancer};
 }
 
 bool RouteTable::has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const {

@@ -53,8 +53,9 @@ class RouteTable {
   // `tried`.
   std::optional<EndpointChoice> pick(const RouteChoice& choice, const TriedEndpoints& tried,
                                      MonotonicTime now, Random& random) const;
-  // Where copies for weft.mesh/mirror go, whosever request it is; no candidates: nowhere.
-  RouteChoice mirror(Random& random) const;
+  // Where copies for weft.mesh/mirror go; no candidates: nowhere. Whose request it is, is the caller's to
+  // say.
+  RouteChoice mirror() const;
   bool has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const;
 
   // What became of a try. True when it ejected the endpoint (for log and metric).
