@@ -133,6 +133,10 @@ void follow(const World& world, const policy::AddressOwner& owner, const Caller&
     out.receivers = explain_receivers(world, *out.outbound, caller, head, hazard);
     out.outcome = outcome_of(out.receivers);
   }
+  // Before an endpoint is chosen.
+  if (out.outbound->steering && out.outbound->steering->fault.abort_percent >= 100)
+    out.outcome = refused("fault-injected", "weft.mesh/fault of this Service asks for it, of all requests",
+                          out.outbound->steering->fault.abort_status);
   collect_wrong(world, out, caller, name);
 }
 

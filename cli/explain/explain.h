@@ -59,6 +59,26 @@ struct RetryView {
   std::uint32_t times = 0;
 };
 
+// weft.mesh/canary-sticky, for this caller.
+struct StickyView {
+  std::string key;                    // "header(x-user)"
+  std::optional<std::string> caller;  // what the request has there; nothing: chance decides
+  std::string subset;                 // that the caller keeps; empty: chance decides, or no subset is there
+};
+
+// What else the caller's sidecar does with a request of this Service.
+struct SteeringView {
+  policy::LoadBalancer balancer;
+  std::optional<std::string> caller;  // of hash: what the request has there
+  std::string endpoint;               // of hash: where this caller goes first; empty: it cannot be said
+  policy::OutlierSettings outlier;
+  std::size_t ejected_max = 0;  // endpoints of this Service, at once
+  policy::ServiceLimits limits;
+  policy::FaultInjection fault;  // none for opaque TCP, nor a mirror
+  policy::Mirror mirror;
+  std::vector<std::string> mirror_endpoints;
+};
+
 struct OutboundView {
   std::string service;  // "default/world:80"; empty: none governs
   policy::Protocol protocol = policy::Protocol::detect;
@@ -66,7 +86,9 @@ struct OutboundView {
   std::vector<RouteTrial> routes;  // as far as they were looked at
   std::string subset;              // of the rule that was taken; empty: none was
   std::vector<ShareView> canary;   // empty: no weights decide
+  std::optional<StickyView> sticky;
   std::vector<EndpointView> endpoints;
+  std::optional<SteeringView> steering;  // nothing: the caller has no sidecar
   std::optional<policy::Millis> timeout;
   policy::RetryPolicy retry;
   std::vector<RetryView> retries;  // HTTP

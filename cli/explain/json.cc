@@ -28,6 +28,31 @@ Json retry_json(const OutboundView& view) {
   return json;
 }
 
+void add_steering(Json& json, const SteeringView& view) {
+  json["load_balancer"] = {{"policy", policy::describe(view.balancer)}};
+  if (view.caller) json["load_balancer"]["caller"] = *view.caller;
+  if (!view.endpoint.empty()) json["load_balancer"]["endpoint"] = view.endpoint;
+  json["outlier"] = {{"consecutive", view.outlier.consecutive},
+                     {"interval_ms", view.outlier.interval.count()},
+                     {"ejection_ms", view.outlier.ejection.count()},
+                     {"max_percent", view.outlier.max_percent},
+                     {"max_endpoints", view.ejected_max}};
+  json["limits"] = {{"connections", view.limits.connections},
+                    {"pending", view.limits.pending},
+                    {"requests", view.limits.requests}};
+  if (view.fault != policy::FaultInjection()) {
+    json["fault"] = {{"delay_ms", view.fault.delay.count()},
+                     {"delay_percent", view.fault.delay_percent},
+                     {"abort_status", view.fault.abort_status},
+                     {"abort_percent", view.fault.abort_percent}};
+  }
+  if (view.mirror.percent > 0) {
+    json["mirror"] = {{"subset", view.mirror.subset},
+                      {"percent", view.mirror.percent},
+                      {"endpoints", view.mirror_endpoints}};
+  }
+}
+
 Json outbound_json(const OutboundView& view) {
   Json json = {{"service", view.service},   {"protocol", policy::name_of(view.protocol)},
                {"http", view.http},         {"routes", Json::array()},
@@ -39,6 +64,11 @@ Json outbound_json(const OutboundView& view) {
   }
   for (const ShareView& one : view.canary)
     json["canary"].push_back({{"subset", one.subset}, {"weight", one.weight}, {"percent", one.percent}});
+  if (view.sticky) {
+    json["sticky"] = {{"key", view.sticky->key}, {"caller", nullptr}, {"subset", view.sticky->subset}};
+    if (view.sticky->caller) json["sticky"]["caller"] = *view.sticky->caller;
+  }
+  if (view.steering) add_steering(json, *view.steering);
   for (const EndpointView& one : view.endpoints) json["endpoints"].push_back(endpoint_json(one));
   if (view.timeout) json["timeout_ms"] = view.timeout->count();
   if (view.retry.per_try_timeout) json["per_try_timeout_ms"] = view.retry.per_try_timeout->count();

@@ -1,17 +1,14 @@
 #include <algorithm>
 
 #include "base/random.h"
-#include "base/text.h"
 #include "cli/explain/parts.h"
+#include "policy/caller_key.h"
 #include "policy/describe.h"
 #include "policy/endpoint_state.h"
-#include "policy/retry.h"
 #include "policy/route.h"
 
 namespace weft::cli {
 namespace {
-
-using policy::TryEnd;
 
 // Nothing here depends on time: what is ejected is so now.
 constexpr MonotonicTime now{std::chrono::hours(1)};
@@ -58,6 +55,25 @@ class Tables {
     service.canary = {{part.subset, 1}};
     return choose(std::move(service), nullptr);
   }
+  // As it is but for the rules: what weft.mesh/canary-sticky gives a caller whom it tells apart.
+  Choice with_canary(const codec::RequestHead& head) {
+    policy::Service service = service_;
+    service.routes.clear();
+    return choose(std::move(service), &head);
+  }
+  // The endpoint that the whole table picks first. REQUIRES: nothing is left to chance.
+  std::optional<std::size_t> first_endpoint(const codec::RequestHead& head) {
+    const policy::RouteTable table(std::make_shared<const policy::Service>(service_), registry_);
+    SeededRandom random(1);
+    const auto picked = table.pick(table.choose(&head, now, random), {}, now, random);
+    if (!picked) return std::nullopt;
+    return static_cast<std::size_t>(picked->endpoint - table.service().endpoints.data());
+  }
+  std::vector<std::uint32_t> mirror() {
+    const policy::RouteTable table(std::make_shared<const policy::Service>(service_), registry_);
+    const policy::RouteChoice chosen = table.mirror();
+    return {chosen.candidates().begin(), chosen.candidates().end()};
+  }
   Choice without_subsets() {
     policy::Service service = service_;
     service.routes.clear();
@@ -103,8 +119,25 @@ bool explain_routes(Tables& tables, const policy::Service& service, const codec:
   return false;
 }
 
+std::optional<std::string> caller_in(const policy::CallerKey& key, const codec::RequestHead& head) {
+  const auto caller = policy::caller_of(key, head);
+  return caller ? std::optional<std::string>(*caller) : std::nullopt;
+}
+
+void explain_sticky(Tables& tables, const policy::Service& service, const codec::RequestHead& head,
+                    OutboundView& out) {
+  if (!service.canary_sticky || service.canary.empty() || !out.http) return;
+  StickyView& view = out.sticky.emplace();
+  view.key = policy::describe(*service.canary_sticky);
+  view.caller = caller_in(*service.canary_sticky, head);
+  if (view.caller) view.subset = tables.with_canary(head).subset;
+}
+
 // The parts that have an endpoint share what there is by their weights; without any, all endpoints are alike.
-void explain_canary(Tables& tables, const policy::Service& service, OutboundView& out) {
+void explain_canary(Tables& tables, const policy::Service& service, const codec::RequestHead& head,
+                    OutboundView& out) {
+  explain_sticky(tables, service, head, out);
+  const std::string kept = out.sticky ? out.sticky->subset : std::string();
   std::uint64_t total = 0;
   for (const policy::WeightedSubset& part : service.canary) {
     const Choice choice = tables.with_part_alone(part);
@@ -112,70 +145,36 @@ void explain_canary(Tables& tables, const policy::Service& service, OutboundView
     out.canary.push_back({part.subset, part.weight, alive ? static_cast<double>(part.weight) : 0});
     if (!alive || part.weight == 0) continue;
     total += part.weight;
-    mark(choice.candidates, out);
+    if (kept.empty() || kept == part.subset) mark(choice.candidates, out);
   }
   if (total == 0) return mark(tables.without_subsets().candidates, out);
   for (ShareView& share : out.canary) share.percent = share.percent * 100 / static_cast<double>(total);
 }
 
-// How often one kind of failure is tried again, and what allows it.
-RetryView trial(const policy::RetryPolicy& retry, const codec::RequestHead& head, bool grpc,
-                std::string failure, const policy::TryOutcome& outcome, bool other_endpoint) {
-  RetryView out{std::move(failure), {}, 0};
-  SeededRandom random(1);
-  policy::RetryBudget budget;
-  policy::BudgetUse use(budget);
-  policy::RetryState state(retry, head.method, grpc);
-  policy::TrySituation situation;
-  situation.other_endpoint = other_endpoint;
-  for (auto decision = state.after(outcome, situation, use, random); decision.retry;
-       decision = state.after(outcome, situation, use, random)) {
-    out.allowed = policy::retry_class_name(decision.why);
-    ++out.times;
-  }
-  return out;
+// Whether chance has no part in which subset is taken.
+bool subset_is_certain(const OutboundView& out) {
+  const auto shares = std::count_if(out.canary.begin(), out.canary.end(),
+                                    [](const ShareView& share) { return share.percent > 0; });
+  return !out.subset.empty() || shares <= 1 || (out.sticky && !out.sticky->subset.empty());
 }
 
-void explain_retries(const policy::Service& service, const codec::RequestHead& head, OutboundView& out) {
-  const auto type = head.headers.get("content-type");
-  const bool grpc = type && type->starts_with("application/grpc");
-  struct Failure {
-    const char* text;
-    policy::TryOutcome outcome;
-  };
-  const auto ended = [](TryEnd end) {
-    policy::TryOutcome outcome;
-    outcome.end = end;
-    outcome.never_delivered = end == TryEnd::connect_failure;
-    return outcome;
-  };
-  const auto answered = [](std::uint16_t status) {
-    policy::TryOutcome outcome;
-    outcome.status = status;
-    return outcome;
-  };
-  const auto grpc_answered = [&answered](std::uint32_t status) {
-    policy::TryOutcome outcome = answered(200);
-    outcome.grpc_status = status;
-    return outcome;
-  };
-  std::vector<Failure> failures{{"no connection", ended(TryEnd::connect_failure)},
-                                {"connection reset before a response", ended(TryEnd::reset)}};
-  if (service.retry.per_try_timeout) failures.push_back({"per-try time-out", ended(TryEnd::per_try_timeout)});
-  if (grpc) {
-    failures.push_back({"gRPC UNAVAILABLE", grpc_answered(14)});
-    failures.push_back({"gRPC RESOURCE_EXHAUSTED", grpc_answered(8)});
-    failures.push_back({"gRPC INTERNAL", grpc_answered(13)});
-    failures.push_back({"gRPC CANCELLED", grpc_answered(1)});
-    failures.push_back({"gRPC DEADLINE_EXCEEDED", grpc_answered(4)});
-  } else {
-    failures.push_back({"502, 503, 504", answered(503)});
-    failures.push_back({"500", answered(500)});
-    failures.push_back({"409", answered(409)});
-  }
-  const bool other = service.endpoints.size() > 1;
-  for (const Failure& one : failures)
-    out.retries.push_back(trial(service.retry, head, grpc, one.text, one.outcome, other));
+void explain_steering(Tables& tables, const policy::Service& service, const codec::RequestHead& head,
+                      OutboundView& out) {
+  SteeringView& view = out.steering.emplace();
+  view.balancer = service.load_balancer;
+  view.outlier = service.outlier;
+  view.ejected_max = service.endpoints.size() * service.outlier.max_percent / 100;
+  view.limits = service.limits;
+  if (!out.http) return;
+  view.fault = service.fault;
+  view.mirror = service.mirror;
+  for (const std::uint32_t i : tables.mirror())
+    view.mirror_endpoints.push_back(service.endpoints[i].address.to_string());
+  if (service.load_balancer.kind != policy::LoadBalancer::Kind::hash) return;
+  view.caller = caller_in(service.load_balancer.key, head);
+  if (!view.caller || !subset_is_certain(out)) return;
+  if (const auto first = tables.first_endpoint(head))
+    view.endpoint = service.endpoints[*first].address.to_string();
 }
 
 }  // namespace
@@ -193,7 +192,8 @@ OutboundView explain_outbound(const World& world, const policy::Service& service
     mark(tables.without_subsets().candidates, out);
     return out;
   }
-  if (!out.http || !explain_routes(tables, service, head, out)) explain_canary(tables, service, out);
+  if (!out.http || !explain_routes(tables, service, head, out)) explain_canary(tables, service, head, out);
+  explain_steering(tables, service, head, out);
   out.timeout = service.timeout;
   out.retry = service.retry;
   if (out.http) explain_retries(service, head, out);

@@ -39,6 +39,11 @@ Result<Target> find_target(const World& world, const Question& question, std::ve
 OutboundView explain_outbound(const World& world, const policy::Service& service, policy::Protocol protocol,
                               const codec::RequestHead& head, bool sidecar);
 
+// ---- retries.cc ----
+
+// REQUIRES: out.protocol and out.endpoints are there.
+void explain_retries(const policy::Service& service, const codec::RequestHead& head, OutboundView& out);
+
 // ---- receiver.cc ----
 
 // Those of the candidates, equal ones together.

@@ -62,6 +62,13 @@ void write_caller(Page& page, const Explanation& one) {
                                 : str_cat(one.to, ", ", one.address, ", ", one.owner));
 }
 
+std::string sticky_text(const StickyView& view) {
+  if (!view.caller) return view.key + ": this request has none, chance decides";
+  const std::string caller = str_cat(view.key, ": ", printable(*view.caller));
+  return view.subset.empty() ? caller + " has no subset to keep, none has an endpoint"
+                             : str_cat(caller, " keeps ", view.subset);
+}
+
 void write_route(Page& page, const OutboundView& view) {
   page.section("route");
   for (const RouteTrial& rule : view.routes) {
@@ -76,6 +83,7 @@ void write_route(Page& page, const OutboundView& view) {
                           ? percent(share.percent)
                           : std::string("no endpoint, its share goes to the others")));
   }
+  if (view.sticky) page.line(str_cat("sticky by ", sticky_text(*view.sticky)));
   if (view.subset.empty() && view.canary.empty()) page.line("none: all endpoints alike");
 }
 
@@ -105,6 +113,36 @@ void write_settings(Page& page, const OutboundView& view) {
                                          retry.allowed, ")"));
   }
   if (view.retries.empty()) page.line("of connections that were not established, on another endpoint");
+}
+
+std::string balancer_text(const SteeringView& view, bool http) {
+  const std::string name = policy::describe(view.balancer);
+  if (view.balancer.kind != policy::LoadBalancer::Kind::hash) return name;
+  if (!http) return name + ": opaque TCP has none, chance decides";
+  if (!view.caller) return name + ": this request has none, chance decides";
+  const std::string caller = str_cat(name, ": ", printable(*view.caller));
+  return view.endpoint.empty() ? caller + " goes to one endpoint of each subset"
+                               : str_cat(caller, " goes to ", view.endpoint);
+}
+
+void write_steering(Page& page, const OutboundView& view) {
+  const SteeringView& steering = *view.steering;
+  page.section("balancer");
+  page.line(balancer_text(steering, view.http));
+  page.section("outlier");
+  page.line(str_cat(policy::describe(steering.outlier), " (at most ", steering.ejected_max, " of ",
+                    view.endpoints.size(), " endpoints)"));
+  page.section("limits");
+  page.line(view.http ? policy::describe(steering.limits)
+                      : str_cat("connections=", steering.limits.connections));
+  if (const std::string fault = policy::describe(steering.fault); !fault.empty()) {
+    page.section("fault");
+    page.line(fault);
+  }
+  if (const std::string mirror = policy::describe(steering.mirror); !mirror.empty()) {
+    page.section("mirror");
+    page.line(steering.mirror_endpoints.empty() ? mirror + ": no endpoint, nothing is copied" : mirror);
+  }
 }
 
 void write_receiver(Page& page, const ReceiverView& view) {
@@ -166,6 +204,7 @@ std::string to_text(const Explanation& one) {
                                                                 : policy::name_of(view.protocol)));
     if (!one.caller.identity.empty()) write_route(page, view);
     write_endpoints(page, view);
+    if (view.steering) write_steering(page, view);
     if (!one.caller.identity.empty()) write_settings(page, view);
   }
   for (const ReceiverView& receiver : one.receivers) write_receiver(page, receiver);

@@ -98,6 +98,49 @@ std::string describe(const RbacRule& rule) {
   return join(fields, " ");
 }
 
+std::string describe(const CallerKey& key) {
+  return str_cat(key.kind == CallerKey::Kind::header ? "header(" : "cookie(", key.name, ")");
+}
+
+std::string describe(const LoadBalancer& balancer) {
+  switch (balancer.kind) {
+    case LoadBalancer::Kind::least_request:
+      return "least-request";
+    case LoadBalancer::Kind::round_robin:
+      return "round-robin";
+    case LoadBalancer::Kind::random:
+      return "random";
+    case LoadBalancer::Kind::hash:
+      return str_cat("hash(",
+                     balancer.key.kind == CallerKey::Kind::header ? "header:" : "cookie:", balancer.key.name,
+                     ")");
+  }
+  return {};
+}
+
+std::string describe(const OutlierSettings& outlier) {
+  return str_cat("consecutive=", outlier.consecutive, " interval=", describe(outlier.interval),
+                 " ejection=", describe(outlier.ejection), " max=", outlier.max_percent, "%");
+}
+
+std::string describe(const ServiceLimits& limits) {
+  return str_cat("connections=", limits.connections, " pending=", limits.pending,
+                 " requests=", limits.requests);
+}
+
+std::string describe(const FaultInjection& fault) {
+  std::vector<std::string> parts;
+  if (fault.delay_percent > 0)
+    parts.push_back(str_cat("delay=", describe(fault.delay), "@", fault.delay_percent, "%"));
+  if (fault.abort_percent > 0)
+    parts.push_back(str_cat("abort=", fault.abort_status, "@", fault.abort_percent, "%"));
+  return join(parts, "; ");
+}
+
+std::string describe(const Mirror& mirror) {
+  return mirror.percent == 0 ? std::string() : str_cat(mirror.subset, "=", mirror.percent, "%");
+}
+
 std::string describe_retry_on(const RetryPolicy& policy) {
   std::vector<std::string> names;
   for (const auto& [bit, name] : retry_names) {

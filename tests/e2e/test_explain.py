@@ -20,6 +20,9 @@ def mesh():
         service("world", annotations=annotations),
         service("slow", annotations={"weft.mesh/timeout": "300ms"}),
         service("nothing", selector={"app": "nobody"}),
+        service("kept", selector={"app": "world"},
+                annotations={"weft.mesh/canary": "v1=50,v2=50", "weft.mesh/canary-sticky": "header(x-user)",
+                             "weft.mesh/load-balancer": "hash(header:x-user)"}),
         deployment("world", "http-echo", name="world-v1", labels={"version": "v1"}, env={"TEXT": "one"}),
         deployment("world", "http-echo", name="world-v2", labels={"version": "v2"}, env={"TEXT": "two"}),
         deployment("slow", "http-echo", env={"TEXT": "late", "LATENCY": "5"}),
@@ -85,6 +88,23 @@ def test_the_subset_that_explain_names_is_the_one_that_answers(mesh, user, subse
     answers = {mesh.curl("hello", "-H", f"end-user: {user}", "http://world/api/x").strip() for _ in range(5)}
     assert answers == {text}
     assert candidates and all(name.startswith(f"default/world-{'v2' if text == 'two' else 'v1'}") for name in candidates)
+
+
+# Which subset a caller sticks to, and which endpoint a hash sends it to, is computed as the sidecar does.
+def test_a_sticky_callers_subset_and_endpoint_are_those_that_explain_names(mesh):
+    mesh.annotate("pod/hello", "weft.mesh/access-log=all")
+
+    def endpoints(path):
+        return [line["endpoint"] for line in mesh.access_log("hello") if line.get("path") == path]
+    assert mesh.until(lambda: mesh.curl("hello", "http://kept/api/warm") and endpoints("/api/warm"))
+    subsets = set()
+    for i in range(8):
+        said = explain(mesh, "default/hello", "kept:80", "--path", "/api/x", "--header", f"x-user=u{i}")["outbound"]
+        answer = mesh.curl("hello", "-H", f"x-user: u{i}", f"http://kept/api/u{i}").strip()
+        assert said["sticky"] == {"key": "header(x-user)", "caller": f"u{i}", "subset": {"one": "v1", "two": "v2"}[answer]}
+        subsets.add(answer)
+        assert mesh.until(lambda: endpoints(f"/api/u{i}") == [said["load_balancer"]["endpoint"]])
+    assert subsets == {"one", "two"}
 
 
 # The rule for jane matches, but nobody is in v3: it is said to be passed over.

@@ -29,6 +29,28 @@ TEST(Describe, RulesReadAsTheyAreWritten) {
   EXPECT_EQ(describe_retry_on(read.settings.retry), conditions);
 }
 
+TEST(Describe, WhatSteersReadsAsItIsWritten) {
+  const auto read = [](const Annotations& annotations) {
+    const auto parsed = parse_service_annotations(annotations);
+    EXPECT_TRUE(parsed.errors.empty()) << parsed.errors[0].to_string();
+    return parsed.settings;
+  };
+  for (const char* text :
+       {"least-request", "round-robin", "random", "hash(header:x-user)", "hash(cookie:sid)"})
+    EXPECT_EQ(describe(read({{"weft.mesh/load-balancer", text}}).load_balancer), text);
+  for (const char* text : {"header(x-user)", "cookie(sid)"})
+    EXPECT_EQ(describe(*read({{"weft.mesh/canary-sticky", text}}).canary_sticky), text);
+  for (const char* text : {"delay=5s@10%; abort=503@1%", "delay=100ms@100%", "abort=400@7%"})
+    EXPECT_EQ(describe(read({{"weft.mesh/fault", text}}).fault), text);
+  const char* const outlier = "consecutive=3 interval=1500ms ejection=60s max=10%";
+  EXPECT_EQ(describe(read({{"weft.mesh/outlier", outlier}}).outlier), outlier);
+  const char* const limits = "connections=1 pending=2 requests=3";
+  EXPECT_EQ(describe(read({{"weft.mesh/limits", limits}}).limits), limits);
+  EXPECT_EQ(describe(read({{"weft.mesh/mirror", "v2=10%"}}).mirror), "v2=10%");
+  EXPECT_EQ(describe(Mirror()), "");
+  EXPECT_EQ(describe(FaultInjection()), "");
+}
+
 TEST(Describe, NamesAreThoseOfTheGrammar) {
   EXPECT_EQ(name_of(MtlsMode::permissive), "permissive");
   EXPECT_EQ(name_of(MtlsMode::strict), "strict");
