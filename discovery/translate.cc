@@ -30,7 +30,11 @@ bool takes_tls(const View& view, const kube::Pod& pod, std::uint16_t port) {
 
 Endpoint endpoint_of(const View& view, const kube::Pod& pod, const Address& address,
                      const std::string& subset_label) {
-  Endpoint out{.address = address, .identity = {}, .subset = {}, .workload = pod_name(pod)};
+  Endpoint out{.address = address,
+               .identity = {},
+               .subset = {},
+               .workload = pod_name(pod),
+               .workload_name = pod.workload_name};
   if (takes_tls(view, pod, address.port)) out.identity = identity_of(view, pod);
   const auto subset = pod.meta.labels.find(subset_label);
   if (subset != pod.meta.labels.end()) out.subset = subset->second;

@@ -18,6 +18,7 @@ constexpr unsigned listed_ports_max = 1024;
 // What Services say about one port of the pod.
 struct Named {
   std::optional<policy::Protocol> protocol;
+  std::string service;  // the first by name
   std::vector<policy::RbacRule> rules;
   bool broken = false;
 };
@@ -38,6 +39,7 @@ void add_service(const View& view, const kube::Service& service, const kube::Pod
     const policy::Protocol declared = kube::protocol_of(port.app_protocol, port.name);
     // Where two Services declare different things, nobody is believed and the bytes decide.
     named.protocol = named.protocol.value_or(declared) == declared ? declared : policy::Protocol::detect;
+    if (named.service.empty()) named.service = service_name(service, port.port);
     if (std::find(seen.begin(), seen.end(), *target) != seen.end()) continue;
     seen.push_back(*target);
     take(settings.rbac, named.rules, named.broken);
@@ -73,6 +75,7 @@ std::optional<policy::InboundPolicy> translate_inbound(const View& view, std::st
 
   policy::InboundPolicy out;
   out.workload = str_cat(name_space, "/", pod_name);
+  out.workload_name = pod->workload_name;
   out.identity = identity_of(view, *pod);
   out.default_policy = space.default_policy.value_or(policy::DefaultPolicy::allow);
   out.access_log = settings.access_log.value_or(policy::AccessLog::errors);
@@ -85,6 +88,7 @@ std::optional<policy::InboundPolicy> translate_inbound(const View& view, std::st
     port.mtls = policy::effective_mtls(settings, space, number);
     port.protocol =
         policy::effective_protocol(settings, named.protocol.value_or(policy::Protocol::detect), number);
+    port.service = std::move(named.service);
     port.rules = std::move(named.rules);
     port.deny_all = named.broken;
     take(settings.rbac, port.rules, port.deny_all);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "injector/scrape_rewrite.h"
 
 namespace weft::injector {
 namespace {
@@ -102,6 +103,7 @@ Json environment(const SidecarInputs& inputs) {
     env.value("WEFT_CONCURRENCY", std::to_string(count));
   env.value("WEFT_LOG_LEVEL", settings.log_level.value_or(""));
   env.value("WEFT_GRACE_SECONDS", std::to_string(inputs.grace_seconds));
+  env.value(scrape_variable, inputs.application_metrics);
   if (!inputs.probes.empty()) env.value(probes_variable, to_text(inputs.probes));
   return env.take();
 }

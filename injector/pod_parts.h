@@ -23,9 +23,10 @@ inline constexpr std::int64_t sidecar_uid = 1337;
 
 struct SidecarInputs {
   const InjectorConfig& config;
-  const policy::PodSettings& settings;  // of the pod's annotations
-  const Json& probes;                   // ProbeRewrites::originals
-  std::int64_t grace_seconds;           // spec.terminationGracePeriodSeconds
+  const policy::PodSettings& settings;     // of the pod's annotations
+  const Json& probes;                      // ProbeRewrites::originals
+  const std::string& application_metrics;  // ScrapeRewrite::endpoint
+  std::int64_t grace_seconds;              // spec.terminationGracePeriodSeconds
 };
 
 Json make_init_container(const InjectorConfig& config, const policy::PodSettings& settings);

@@ -7,6 +7,7 @@
 #include "injector/json_patch.h"
 #include "injector/pod_parts.h"
 #include "injector/probe_rewrite.h"
+#include "injector/scrape_rewrite.h"
 #include "policy/annotations.h"
 
 namespace weft::injector {
@@ -181,17 +182,21 @@ Result<PodPatch> make_pod_patch(std::string_view pod_text, const InjectorConfig&
   WEFT_TRY(check_pod(view));
   WEFT_ASSIGN(const policy::PodSettings settings, read_annotations(view));
   WEFT_ASSIGN(ProbeRewrites probes, rewrite_probes(pod));
+  ScrapeRewrite scrape = rewrite_scrape(pod, view.annotations);
 
   // Probes first: they are addressed by the places that containers have before ours are put in front.
   Json operations = Json::array();
   for (Json& operation : probes.operations) operations.push_back(std::move(operation));
   Json containers = Json::array();
   containers.push_back(make_init_container(config, settings));
-  containers.push_back(make_sidecar_container({config, settings, probes.originals, grace_seconds(view)}));
+  containers.push_back(
+      make_sidecar_container({config, settings, probes.originals, scrape.endpoint, grace_seconds(view)}));
   add_to_list(operations, "/spec/initContainers", view.init_containers != nullptr, true,
               std::move(containers));
   add_to_list(operations, "/spec/volumes", view.volumes != nullptr, false, make_volumes(config));
+  for (Json& operation : scrape.operations) operations.push_back(std::move(operation));
   add_status(operations, pod, config);
+  probes.warnings.insert(probes.warnings.end(), scrape.warnings.begin(), scrape.warnings.end());
   return PodPatch{to_text(operations), "", std::move(probes.warnings)};
 }
 

@@ -90,6 +90,8 @@ void write_peers(JsonLine& line, const PeersRecord& peers) {
   line.text("direction", peers.direction == Direction::inbound ? "inbound" : "outbound");
   line.text("source_identity", peers.source_identity);
   line.text("destination_identity", peers.destination_identity);
+  line.text("source_workload", peers.source_workload);
+  line.text("destination_workload", peers.destination_workload);
   line.text("source_address", peers.source_address);
   line.text("destination_address", peers.destination_address);
   line.text("service", peers.service);

@@ -93,6 +93,8 @@ void Exchange::begin_try() {
   const policy::Endpoint& endpoint = *endpoint_->endpoint;
   record_.tries.push_back(TryRecord{endpoint.address.to_string(), {}, {}, {}});
   record_.peers.endpoint = record_.tries.back().endpoint;
+  if (record_.peers.direction == Direction::outbound)
+    record_.peers.destination_workload = endpoint.workload_name;
   UpstreamTarget target{endpoint.address, endpoint.identity};
   if (record_.peers.direction == Direction::outbound && context_.is_own_pod(endpoint.address.ip)) {
     if (const auto refusal = hand_over_request(context_, endpoint.address.port, head_, record_))

@@ -59,6 +59,8 @@ void InboundConnection::begin() {
   policy_ = context_.config->inbound;
   if (!policy_) return refuse("no-config", "this pod has no inbound policy yet");
   record_.peers.destination_identity = policy_->policy().identity;
+  record_.peers.destination_workload = policy_->policy().workload_name;
+  record_.peers.service = port().config.service;
   if (port().config.mtls != policy::MtlsMode::disable && !context_.credentials) {
     return refuse("no-certificate", "this pod has no certificate yet");
   }
@@ -199,15 +201,27 @@ void InboundConnection::secured(Result<std::unique_ptr<tls::TlsStream>> stream) 
     return over("tls-failed");
   }
   const tls::PeerInfo& peer = (*stream)->peer();
-  caller_ = Caller{peer.identity, peer.certificate_sha256};
+  caller_ = Caller{peer.identity, peer.certificate_sha256, (*stream)->peer_address().ip};
   if (peer.identity) record_.peers.source_identity = peer.identity->to_string();
   record_.peers.mutual_tls = true;
   record_.peers.tls_version = "TLSv1.3";
   const std::string alpn = (*stream)->alpn();
+  if (peer.identity) find_source_workload();
   stage_ = Stage::serving;
   downstream_ = *std::move(stream);
   caller_not_after_ = peer.not_after;
   follow(policy::inbound_plan(port().config.protocol, port().rules.has_http_rules(), alpn));
+}
+
+// Whose address the caller's is, for log and metrics: asked once for each pod that calls. What comes before
+// the answer is of unknown workload.
+void InboundConnection::find_source_workload() {
+  const Address source{caller_.ip, 0};
+  if (context_.config->owner(source) != nullptr)
+    context_.used_addresses.insert(source);
+  else if (context_.in_mesh(source.ip))
+    context_.ask_owner(source);
+  record_.peers.source_workload = workload_of(*context_.config, caller_);
 }
 
 // ---- what it may do ----

@@ -52,6 +52,7 @@ class InboundConnection final : public Connection {
   void plaintext(Preread::Result read);
   void refuse_plaintext(bool http);
   void secure();
+  void find_source_workload();
   void secured(Result<std::unique_ptr<tls::TlsStream>> stream);
   void follow(policy::InboundPlan plan);
   bool tcp_permitted();

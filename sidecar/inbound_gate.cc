@@ -45,6 +45,13 @@ Caller own_identity(const WorkerContext& context) {
   return caller;
 }
 
+std::string_view workload_of(const Config& config, const Caller& caller) {
+  const policy::AddressOwner* const owner = config.owner(Address{caller.ip, 0});
+  const bool proved = owner != nullptr && owner->kind == policy::AddressOwner::Kind::pod && caller.identity &&
+                      owner->pod.identity == caller.identity->to_string();
+  return proved ? std::string_view(owner->pod.workload_name) : std::string_view();
+}
+
 std::optional<LocalReply> authorise_request(const InboundState& inbound, std::uint16_t port,
                                             const Caller& caller, codec::RequestHead& head,
                                             RequestRecord& record) {
@@ -102,6 +109,10 @@ Admission InboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
   }
   record.peers.destination_identity = inbound->policy().identity;
   if (caller_.identity) record.peers.source_identity = caller_.identity->to_string();
+  if (record.peers.source_workload.empty()) {
+    if (source_workload_.empty()) source_workload_ = workload_of(*context_.config, caller_);
+    record.peers.source_workload = source_workload_;
+  }
   admission.reply = authorise_request(*inbound, application_.port, caller_, head, record);
   if (admission.reply) {
     log::info("request refused",

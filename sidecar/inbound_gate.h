@@ -23,7 +23,12 @@ inline constexpr std::string_view undelivered_reason = "app-unreachable";
 struct Caller {
   std::optional<SpiffeId> identity;
   std::string certificate_sha256;  // hex
+  IpAddress ip;
 };
+
+// The workload behind the caller's address, as discovery tells it, if it is one of the identity that was
+// proved; empty: not known, or not yet.
+std::string_view workload_of(const Config& config, const Caller& caller);
 
 // The pod itself, as a caller of its own inbound side.
 Caller own_identity(const WorkerContext& context);
@@ -52,6 +57,7 @@ class InboundGate final : public Gate {
   WorkerContext& context_;
   Caller caller_;
   Address application_;
+  std::string source_workload_;                  // workload_of, once it is known
   std::shared_ptr<const ServiceState> service_;  // the application, as a Service with one endpoint
 };
 

@@ -76,8 +76,9 @@ void WorkerMetrics::request_done(const RequestRecord& record) {
   const PeersRecord& peers = record.peers;
   std::array<char, 16> status;
   const auto status_end = std::to_chars(status.data(), status.data() + status.size(), record.status).ptr;
-  key({reporter_of(peers), peers.source_identity, peers.destination_identity, peers.service, peers.subset,
-       record.grpc ? "grpc" : "http", security_of(peers), reason_label(record.reason),
+  key({reporter_of(peers), peers.source_identity, peers.source_workload, peers.destination_identity,
+       peers.destination_workload, peers.service, peers.subset, record.grpc ? "grpc" : "http",
+       security_of(peers), reason_label(record.reason),
        std::string_view(status.data(), static_cast<std::size_t>(status_end - status.data())),
        grpc_label(record.grpc_status)});
   RequestShard& shard = requests_.at(key_, now);
@@ -90,8 +91,9 @@ void WorkerMetrics::request_done(const RequestRecord& record) {
 }
 
 TcpShard& WorkerMetrics::tcp(const PeersRecord& peers, std::string_view reason, WallTime now) {
-  key({reporter_of(peers), peers.source_identity, peers.destination_identity, peers.service, peers.subset,
-       "tcp", security_of(peers), reason_label(reason)});
+  key({reporter_of(peers), peers.source_identity, peers.source_workload, peers.destination_identity,
+       peers.destination_workload, peers.service, peers.subset, "tcp", security_of(peers),
+       reason_label(reason)});
   return tcp_.at(key_, now);
 }
 

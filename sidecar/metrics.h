@@ -32,6 +32,10 @@ struct ProcessMetrics {
   std::map<std::string, std::string> config_versions;  // resource → version; the first few hundred are shown
   bool ready = false;
   bool draining = false;
+  std::uint64_t application_scrapes = 0;  // of the application's own metrics
+  std::uint64_t application_scrapes_failed = 0;
+  std::uint64_t pool_connections = 0;  // to upstreams, for HTTP, of all workers
+  std::uint64_t pool_idle_connections = 0;
 };
 
 struct MetricLimits {

@@ -71,7 +71,20 @@ std::string decimal(double value) {
 // ---- labels of Istio's standard metrics ----
 
 // Fields of a key, in this order; TCP has no code and no gRPC status.
-enum Field { reporter, source, destination, service, subset, protocol, security, flags, code, grpc };
+enum Field {
+  reporter,
+  source,
+  source_workload,
+  destination,
+  destination_workload,
+  service,
+  subset,
+  protocol,
+  security,
+  flags,
+  code,
+  grpc
+};
 
 struct ServiceName {
   std::string_view name = unknown;
@@ -104,8 +117,10 @@ struct StandardLabels {
     labels = {
         {"reporter", fields[reporter]},
         {"source_principal", or_unknown(fields[source])},
+        {"source_workload", or_unknown(fields[source_workload])},
         {"source_workload_namespace", source_name_space},
         {"destination_principal", or_unknown(fields[destination])},
+        {"destination_workload", or_unknown(fields[destination_workload])},
         {"destination_workload_namespace", destination_name_space},
         {"destination_service", destination_service.host},
         {"destination_service_name", destination_service.name},
@@ -249,6 +264,15 @@ void write_process(Writer& out, const ProcessMetrics& process) {
     const Label labels[] = {{"resource", resource}, {"version", held}};
     out.sample("weft_config_resource_info", labels, 1);
   }
+  out.single("weft_application_scrapes_total", "counter",
+             "Times the application's own metrics were asked for.", process.application_scrapes);
+  out.single("weft_application_scrapes_failed_total", "counter",
+             "Of them, those that brought nothing: this page is without the application's metrics.",
+             process.application_scrapes_failed);
+  out.single("weft_pool_connections", "gauge", "HTTP connections to upstreams that are open.",
+             process.pool_connections);
+  out.single("weft_pool_idle_connections", "gauge", "Of them, those kept for the next request.",
+             process.pool_idle_connections);
   out.single("weft_ready", "gauge", "1 when /ready says so.", process.ready ? 1 : 0);
   out.single("weft_draining", "gauge", "1 from the beginning of a drain on.", process.draining ? 1 : 0);
 }

@@ -17,6 +17,8 @@ OutboundConnection::OutboundConnection(WorkerContext& context, ConnectionOwner& 
       gate_(context, router_) {
   if (context_.credentials)
     record_.peers.source_identity = context_.credentials->client->svid()->id.to_string();
+  if (context_.config->inbound)
+    record_.peers.source_workload = context_.config->inbound->policy().workload_name;
   // Not inline: the owner does not have it yet, and it may be over at once.
   context_.loop.defer(anchor_.guard([this] { route(); }));
 }
@@ -120,6 +122,7 @@ void OutboundConnection::connect_endpoint() {
     active_ = policy::ActiveRequest(*endpoint_->state);
     target = UpstreamTarget{endpoint_->endpoint->address, endpoint_->endpoint->identity};
     record_.peers.subset = route_.subset;
+    record_.peers.destination_workload = endpoint_->endpoint->workload_name;
   }
   if (context_.is_own_pod(target.address.ip)) {
     if (!hand_over_to_own_pod(target.address.port)) return;

@@ -26,6 +26,8 @@ struct PeersRecord {
   Direction direction = Direction::outbound;
   std::string source_identity;  // SPIFFE ids; empty: not in the mesh
   std::string destination_identity;
+  std::string source_workload;  // Deployments or other controllers of the two pods; empty: not known
+  std::string destination_workload;
   std::string source_address;       // "ip:port" of the downstream
   std::string destination_address;  // original destination
   std::string service;              // "namespace/name:port"; empty: none

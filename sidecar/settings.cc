@@ -115,6 +115,7 @@ Result<Settings> parse_settings(const Function<std::optional<std::string>(std::s
   settings.bundle_file = env.or_default("WEFT_BUNDLE_FILE", settings.bundle_file);
   settings.state_folder = env.or_default("WEFT_STATE_FOLDER", settings.state_folder);
   settings.probes_json = env.or_default("WEFT_PROBES", "");
+  settings.application_metrics = env.or_default("WEFT_APPLICATION_METRICS", "");
   WEFT_TRY(read_behaviour(env, settings));
   return settings;
 }

@@ -52,7 +52,8 @@ struct Settings {
   std::chrono::seconds grace{30};  // the pod's terminationGracePeriodSeconds
   unsigned workers = 2;
   log::Level log_level = log::Level::info;
-  std::string probes_json;  // WEFT_PROBES: the application's own probes, rewritten to the health port
+  std::string probes_json;          // WEFT_PROBES: the application's own probes, rewritten to the health port
+  std::string application_metrics;  // WEFT_APPLICATION_METRICS: "8080/metrics"; empty: there are none
   Ports ports;
 };
 

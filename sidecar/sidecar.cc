@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "http/dial.h"
 #include "sidecar/admin_views.h"
+#include "sidecar/exposition.h"
 #include "sidecar/inbound.h"
 #include "sidecar/worker_telemetry.h"
 
@@ -101,6 +102,9 @@ Status Sidecar::start() {
   auto probes = parse_probes(settings_.probes_json);
   if (!probes) return fail(probes.error());
   probes_ = std::make_unique<Probes>(loop_, settings_.pod_ips.front(), *std::move(probes));
+  WEFT_ASSIGN(ApplicationMetricsTarget target, parse_application_metrics(settings_.application_metrics));
+  application_metrics_ =
+      std::make_unique<ApplicationMetrics>(loop_, settings_.pod_ips.front(), std::move(target));
   for (const auto& slot : workers_) WEFT_TRY(slot->worker.start());
   const auto any = [](std::uint16_t port) { return Address{IpAddress(), port}; };
   WEFT_TRY(admin_->listen(Address{*IpAddress::parse("127.0.0.1"), settings_.ports.admin}));
@@ -304,6 +308,12 @@ ProcessMetrics Sidecar::process_metrics() const {
   metrics.config_versions = store_.held();
   metrics.ready = ready().has_value();
   metrics.draining = draining_;
+  metrics.application_scrapes = application_metrics_->asked();
+  metrics.application_scrapes_failed = application_metrics_->failed();
+  for (const auto& slot : workers_) {
+    metrics.pool_connections += slot->worker.pooled_connections();
+    metrics.pool_idle_connections += slot->worker.idle_connections();
+  }
   return metrics;
 }
 
@@ -336,8 +346,18 @@ void Sidecar::serve_health(const http::SimpleRequest& request, http::SimpleServe
 void Sidecar::serve_metrics(const http::SimpleRequest& request, http::SimpleServer::Respond respond) {
   const std::string_view path = http::path_of(request.head.target);
   if (path != "/metrics" && path != "/stats/prometheus") return respond(text_reply(404, "/metrics\n"));
-  respond(http::SimpleReply{
-      200, metrics_of_workers_.render(process_metrics(), loop_.wall_now()), "text/plain; version=0.0.4", {}});
+  const auto reply = [](std::string text) {
+    return http::SimpleReply{200, std::move(text), "text/plain; version=0.0.4", {}};
+  };
+  const auto own = [this] { return metrics_of_workers_.render(process_metrics(), loop_.wall_now()); };
+  if (!application_metrics_->wanted()) return respond(reply(own()));
+  // Ours are counted behind the application's answer, so that a failure shows in the very scrape that met it.
+  application_metrics_->ask(
+      patience_for(request.head.headers.get("x-prometheus-scrape-timeout-seconds").value_or("")),
+      anchor_.guard([reply, own, respond = std::move(respond)](const Result<std::string>& page) {
+        respond(reply(page ? merge_expositions(own(), *page)
+                           : own() + missing_application_comment(page.error().message)));
+      }));
 }
 
 }  // namespace weft::sidecar

@@ -16,6 +16,7 @@
 #include "kube/workload_identity.h"
 #include "policy/endpoint_state.h"
 #include "sidecar/access_log.h"
+#include "sidecar/application_metrics.h"
 #include "sidecar/config_cache.h"
 #include "sidecar/config_client.h"
 #include "sidecar/config_store.h"
@@ -71,6 +72,7 @@ class Sidecar {
   std::unique_ptr<ConfigClient> config_client_;
   std::shared_ptr<const Credentials> credentials_;
   std::unique_ptr<Probes> probes_;
+  std::unique_ptr<ApplicationMetrics> application_metrics_;
   std::unique_ptr<http::SimpleServer> admin_;
   std::unique_ptr<http::SimpleServer> health_;
   std::unique_ptr<http::SimpleServer> metrics_;

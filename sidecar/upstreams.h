@@ -40,6 +40,9 @@ class Upstreams {
                                                            http::PoolAccount account = {});
   // Connections made with the old credentials finish what they carry and go.
   void credentials_changed() { pool_.retire_all(); }
+  // Of the pool; any thread.
+  std::size_t connections() const { return pool_.connections(); }
+  std::size_t idle_connections() const { return pool_.idle_connections(); }
 
  private:
   std::optional<Duration> lifetime(const io::Stream& stream) const;

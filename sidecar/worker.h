@@ -43,6 +43,9 @@ class Worker final : ConnectionOwner {
   void take_used_addresses(Function<void(std::vector<Address>)> taken);
   // Connections open now; any thread.
   std::size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
+  // To upstreams, for HTTP, and how many of them wait for the next request; any thread.
+  std::size_t pooled_connections() const { return upstreams_->connections(); }
+  std::size_t idle_connections() const { return upstreams_->idle_connections(); }
 
  private:
   Result<std::vector<std::unique_ptr<io::Listener>>> listen(

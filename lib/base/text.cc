@@ -117,6 +117,32 @@ Result<std::string> base64url_decode(std::string_view text) {
   return decode(text, base64url_alphabet);
 }
 
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&text](std::size_t at) -> std::uint32_t {
+      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+    };
+    const std::uint32_t lead = byte(i);
+    const std::size_t size = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
+    if (size == 0) return false;
+    std::uint32_t point = size == 1 ? lead : lead & (0xffu >> (size + 1));
+    for (std::size_t k = 1; k < size; ++k) {
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+      point = point << 6 | (byte(i + k) & 0x3f);
+    }
+    if ((size == 3 && (point < 0x800 || (point >= 0xd800 && point < 0xe000))) ||
+        (size == 4 && (point < 0x10000 || point > 0x10ffff)))
+      return false;
+    i += size;
+  }
+  return true;
+}
+
 std::string printable(std::string_view text, std::size_t limit) {
   std::string out;
   for (std::size_t i = 0; i < text.size() && i < limit; ++i) {

@@ -56,6 +56,9 @@ Result<std::string> base64_decode(std::string_view text);
 Result<std::string> base64url_decode(std::string_view text);
 std::string base64url_encode(std::string_view bytes);  // without padding
 
+// As RFC 3629 has it: no overlong sequences, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
+
 // `text` made safe to stand in a log line or an error: control bytes and non-ASCII become \xNN, and
 // what is longer than `limit` is cut with an ellipsis.
 std::string printable(std::string_view text, std::size_t limit = 128);

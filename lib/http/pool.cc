@@ -13,6 +13,10 @@ struct PooledConnection final : ClientConnectionHandler {
 
   void connection_available() override { pool.settle(*this); }
   void connection_closed(const Error*) override { pool.closed(*this); }
+  void wake() {
+    expiry->stop();
+    if (std::exchange(idle, false)) --pool.idle_;
+  }
 
   Pool& pool;
   const std::string key;
@@ -23,6 +27,7 @@ struct PooledConnection final : ClientConnectionHandler {
   bool gone = false;     // closed while leased
   bool ours = false;     // PoolOptions::is_ours
   bool reused = false;
+  bool idle = false;           // listed, and nobody has a lease: `expiry` runs
   MonotonicTime idle_since{};  // where nobody has a lease
   Duration idle_before{0};     // and how long that was when it was last taken
   MonotonicTime use_until = MonotonicTime::max();
@@ -246,6 +251,7 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
     pooled.connection->drain();
   }));
   connections_.emplace(&pooled, std::move(owned));
+  ++open_;
   // Others may use it from now on, where it takes several.
   loop_.defer(pooled.anchor.guard([&pooled] { pooled.pool.settle(pooled); }));
   return pooled;
@@ -259,7 +265,7 @@ PooledConnection* Pool::take(const Slot& slot) {
     if (loop_.now() < pooled.use_until && pooled.connection->available()) {
       pooled.reused = true;
       if (pooled.leases == 0) pooled.idle_before = loop_.now() - pooled.idle_since;
-      pooled.expiry->stop();
+      pooled.wake();
       if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
     }
@@ -289,7 +295,7 @@ void Pool::settle(PooledConnection& pooled) {
     if (next == nullptr) return list(pooled);
     ++pooled.leases;
     pooled.reused = true;
-    pooled.expiry->stop();
+    pooled.wake();
     next->take(pooled);
   }
   unlist(pooled);
@@ -323,7 +329,8 @@ void Pool::fail_waiters(const Slot& slot, const Error& error) {
 }
 
 void Pool::list(PooledConnection& pooled) {
-  if (pooled.leases == 0 && !pooled.expiry->active()) {
+  if (pooled.leases == 0 && !std::exchange(pooled.idle, true)) {
+    ++idle_;
     pooled.idle_since = loop_.now();
     const Duration left = pooled.use_until - pooled.idle_since;
     const Duration seen = patience_.limit(pooled.slot, pooled.idle_since).value_or(options_.idle_timeout);
@@ -333,7 +340,7 @@ void Pool::list(PooledConnection& pooled) {
 }
 
 void Pool::unlist(PooledConnection& pooled) {
-  pooled.expiry->stop();
+  pooled.wake();
   if (!std::exchange(pooled.listed, false)) return;
   const auto found = listed_.find(pooled.slot);
   std::erase(found->second, &pooled);
@@ -389,7 +396,9 @@ void Pool::retire_idle(const Slot& slot) {
 
 void Pool::remove(PooledConnection& pooled) {
   auto node = connections_.extract(&pooled);
-  if (!node.empty()) loop_.delete_later(std::move(node.mapped()));
+  if (node.empty()) return;
+  --open_;
+  loop_.delete_later(std::move(node.mapped()));
 }
 
 void Pool::retire_if(const Function<bool(std::string_view)>& chosen) {
@@ -403,15 +412,6 @@ void Pool::retire_if(const Function<bool(std::string_view)>& chosen) {
 
 void Pool::retire_all() {
   retire_if([](std::string_view) { return true; });
-}
-
-std::size_t Pool::idle_connections() const {
-  std::size_t count = 0;
-  for (const auto& [slot, listed] : listed_) {
-    count += static_cast<std::size_t>(std::count_if(
-        listed.begin(), listed.end(), [](const PooledConnection* each) { return each->leases == 0; }));
-  }
-  return count;
 }
 
 }  // namespace weft::http

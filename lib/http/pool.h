@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/callback.h"
+#include "base/gauge.h"
 #include "base/limits.h"
 #include "base/result.h"
 #include "http/client_connection.h"
@@ -94,8 +95,9 @@ class Pool {
   void retire_all();
   // The same for the keys that are `chosen`: their endpoint is gone, say.
   void retire_if(const Function<bool(std::string_view key)>& chosen);
-  std::size_t connections() const { return connections_.size(); }
-  std::size_t idle_connections() const;
+  // Those that are open, and of them those that nobody uses; any thread.
+  std::size_t connections() const { return open_.value(); }
+  std::size_t idle_connections() const { return idle_.value(); }
 
  private:
   friend class Lease;
@@ -137,6 +139,8 @@ class Pool {
   PeerPatience patience_;
   std::unordered_map<Slot, Crowd> crowds_;  // of every slot that has a connection
   std::uint64_t retirements_ = 0;
+  Gauge open_;
+  Gauge idle_;
   Anchor anchor_;
 };
 

@@ -66,6 +66,7 @@ Result<policy::Endpoint> get(const wire::Endpoint& in, std::string_view field) {
   out.identity = in.identity();
   out.subset = in.subset();
   out.workload = in.workload();
+  out.workload_name = in.workload_name();
   return out;
 }
 
@@ -229,12 +230,14 @@ Result<policy::InboundPort> get(const wire::InboundPort& in, std::string_view fi
     out.rules.push_back(*std::move(rule));
   }
   out.deny_all = in.deny_all();
+  out.service = in.service();
   return out;
 }
 
 Result<Content> get(const wire::InboundPolicy& in) {
   policy::InboundPolicy out;
   out.workload = in.workload();
+  out.workload_name = in.workload_name();
   out.identity = in.identity();
   WEFT_ASSIGN(out.default_policy,
               known<policy::DefaultPolicy>(in.default_policy(), wire::InboundPolicy::DENY, "default_policy"));
@@ -272,6 +275,17 @@ Result<Content> get_content(const wire::Resource& in) {
   return fail(Code::invalid, "no content");
 }
 
+SidecarMessage get(const wire::Hello& in) {
+  Hello out;
+  out.pod_uid = in.pod_uid();
+  out.pod_name = in.pod_name();
+  out.name_space = in.namespace_();
+  out.address = in.address();
+  out.version = in.version();
+  out.held = {in.held().begin(), in.held().end()};
+  return out;
+}
+
 }  // namespace
 
 Result<SidecarMessage> decode_sidecar_message(std::string_view bytes) {
@@ -279,15 +293,8 @@ Result<SidecarMessage> decode_sidecar_message(std::string_view bytes) {
   if (!parse(in, bytes, limits::grpc_message_bytes_max))
     return fail(Code::invalid, "message of a sidecar: not a weft.v1.SidecarMessage");
   switch (in.kind_case()) {
-    case wire::SidecarMessage::kHello: {
-      const wire::Hello& hello = in.hello();
-      return SidecarMessage(Hello{hello.pod_uid(),
-                                  hello.pod_name(),
-                                  hello.namespace_(),
-                                  hello.address(),
-                                  hello.version(),
-                                  {hello.held().begin(), hello.held().end()}});
-    }
+    case wire::SidecarMessage::kHello:
+      return get(in.hello());
     case wire::SidecarMessage::kSubscribe:
       return SidecarMessage(
           Subscribe{strings(in.subscribe().addresses()), strings(in.subscribe().unsubscribe())});

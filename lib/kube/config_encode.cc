@@ -17,6 +17,7 @@ void put(wire::Endpoint& out, const policy::Endpoint& in) {
   out.set_identity(in.identity);
   out.set_subset(in.subset);
   out.set_workload(in.workload);
+  out.set_workload_name(in.workload_name);
 }
 
 void put(wire::RetryPolicy& out, const policy::RetryPolicy& in) {
@@ -117,6 +118,7 @@ void put(wire::RbacRule& out, const policy::RbacRule& in) {
 
 void put(wire::InboundPolicy& out, const policy::InboundPolicy& in) {
   out.set_workload(in.workload);
+  out.set_workload_name(in.workload_name);
   out.set_identity(in.identity);
   out.set_default_policy(static_cast<wire::InboundPolicy::DefaultPolicy>(in.default_policy));
   for (const policy::InboundPort& port : in.ports) {
@@ -126,6 +128,7 @@ void put(wire::InboundPolicy& out, const policy::InboundPolicy& in) {
     added.set_protocol(static_cast<wire::Protocol>(port.protocol));
     for (const policy::RbacRule& rule : port.rules) put(*added.add_rules(), rule);
     added.set_deny_all(port.deny_all);
+    added.set_service(port.service);
   }
   out.set_access_log(static_cast<wire::InboundPolicy::AccessLog>(in.access_log));
   out.set_log_level(in.log_level);

@@ -23,8 +23,23 @@ std::vector<IpAddress> read_ips(const JsonField& list, std::string_view member, 
   return out;
 }
 
+// A Deployment's pods belong to a ReplicaSet, whose name is the Deployment's and the hash of its template.
+std::string workload_name(const JsonField& owners, const Meta& meta) {
+  std::string out = meta.name;
+  owners.each([&](const JsonField& owner) {
+    if (!owner["controller"].boolean()) return;
+    out = owner["name"].text();
+    const auto hash = meta.labels.find("pod-template-hash");
+    if (owner["kind"].text() != "ReplicaSet" || hash == meta.labels.end()) return;
+    if (const std::string suffix = str_cat("-", hash->second); out.ends_with(suffix))
+      out.resize(out.size() - suffix.size());
+  });
+  return out;
+}
+
 Pod read_pod(const JsonField& root, Meta meta) {
   Pod out{.meta = std::move(meta)};
+  out.workload_name = workload_name(root["metadata"]["ownerReferences"], out.meta);
   out.spec = read_pod_spec(root["spec"]);
   const JsonField status = root["status"];
   out.ips = read_ips(status["podIPs"], "ip", status["podIP"]);

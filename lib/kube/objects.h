@@ -193,6 +193,8 @@ struct Pod {
   std::vector<IpAddress> ips;  // status.podIPs (or podIP); empty until it has one
   std::string phase;           // "Running", …
   bool ready = false;          // the Ready condition
+  // The Deployment (StatefulSet, Job …) it belongs to; its own name where it stands alone.
+  std::string workload_name;
   std::string json;
   bool operator==(const Pod&) const = default;
 

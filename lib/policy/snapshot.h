@@ -28,9 +28,10 @@ enum class DefaultPolicy : std::uint8_t { allow, authenticated, deny };
 
 struct Endpoint {
   Address address;
-  std::string identity;  // SPIFFE id to demand of it; empty: no sidecar there, plaintext
-  std::string subset;    // value of the canary label of its pod; may be empty
-  std::string workload;  // "namespace/pod"
+  std::string identity;       // SPIFFE id to demand of it; empty: no sidecar there, plaintext
+  std::string subset;         // value of the canary label of its pod; may be empty
+  std::string workload;       // "namespace/pod"
+  std::string workload_name;  // the Deployment or other controller of the pod; for metrics
   bool operator==(const Endpoint&) const = default;
 };
 
@@ -186,6 +187,7 @@ struct InboundPort {
   std::uint16_t port = 0;
   MtlsMode mtls = MtlsMode::permissive;
   Protocol protocol = Protocol::detect;
+  std::string service;  // "namespace/service:port": one that leads here; empty: none. For log and metrics
   std::vector<RbacRule> rules;
   // A rule of this port was broken and there is no last good one: nothing may pass.
   bool deny_all = false;
@@ -195,8 +197,9 @@ struct InboundPort {
 enum class AccessLog : std::uint8_t { errors, off, all };
 
 struct InboundPolicy {
-  std::string workload;  // "namespace/pod"
-  std::string identity;  // the pod's own SPIFFE id
+  std::string workload;       // "namespace/pod"
+  std::string workload_name;  // as Endpoint has it
+  std::string identity;       // the pod's own SPIFFE id
   DefaultPolicy default_policy = DefaultPolicy::allow;
   std::vector<InboundPort> ports;  // sorted by port; the one with port 0 is first and always there
   AccessLog access_log = AccessLog::errors;

@@ -10,6 +10,7 @@ APP=deaf   accepts and says nothing, whatever comes
 APP=crowd  HTTP: /N answers nobody until N such requests are there at once, and then them all
 APP=tell   HTTP: answers all with STATUS and TEXT after LATENCY seconds; /seen lists what came, /count says how much
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
+APP=metered big, and on port 9100 GET /own answers a page of metrics: what /tmp/weft-metrics-page holds, if it is there; nothing for "404" and "mute"
 APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Numbered,Upload,Chat,Flaky} on plain bytes
 APP=health gRPC, plaintext: grpc.health.v1.Health says that "" and "shop" serve, and "cart" does not
 """
@@ -132,6 +133,26 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 1024
 
 
+class Metered(http.server.BaseHTTPRequestHandler):
+    PAGE = "# TYPE shop_orders_total counter\nshop_orders_total{kind=\"\u00e4\"} 7\n"
+
+    def do_GET(self):
+        page = self.PAGE.encode()
+        if os.path.exists("/tmp/weft-metrics-page"):
+            with open("/tmp/weft-metrics-page", "rb") as file:
+                page = file.read()
+        if page == b"mute":
+            time.sleep(60)
+        there = self.path == "/own" and page != b"404"
+        self.send_response(200 if there else 404)
+        self.send_header("content-length", str(len(page) if there else 0))
+        self.end_headers()
+        self.wfile.write(page if there else b"")
+
+    def log_message(self, *_):
+        pass
+
+
 def over_tls(listener):
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["openssl", "req", "-x509", "-nodes", "-batch", "-newkey", "rsa:2048", "-days", "1",
@@ -238,12 +259,15 @@ if app == "health":
     serve_health()
 if app == "grpc":
     serve_echo()
-if app in ("big", "broken", "heads", "https", "tell"):
+if app in ("big", "broken", "heads", "https", "metered", "tell"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024
     server = http.server.ThreadingHTTPServer(("::", PORT), {"broken": Broken, "heads": Heads, "tell": Tell}.get(app, Big))
     if app == "https":
         server.socket = over_tls(server.socket)
+    if app == "metered":
+        page = http.server.ThreadingHTTPServer(("::", 9100), Metered)
+        threading.Thread(target=page.serve_forever, daemon=True).start()
     server.serve_forever()
 handler = {"echo": Echo, "mysql": Mysql, "mute": Mute, "deaf": Deaf}[app]
 servers = [Server(("::", int(port)), handler) for port in os.environ.get("PORTS", str(PORT)).split()]

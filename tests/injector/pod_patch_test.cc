@@ -54,8 +54,53 @@ TEST_P(GoldenPod, IsPatchedAsReviewedAndOnlyOnce) {
   EXPECT_EQ(again->reason, "the pod has its sidecar already");
 }
 
-INSTANTIATE_TEST_SUITE_P(PodPatch, GoldenPod, testing::Values("plain", "probes", "annotations"),
+INSTANTIATE_TEST_SUITE_P(PodPatch, GoldenPod, testing::Values("plain", "probes", "annotations", "scrape"),
                          [](const auto& parameter) { return parameter.param; });
+
+// What the sidecar is told of the application's metrics, and the port that Prometheus is sent to.
+TEST(PodPatch, ScrapeAnnotationsLeadToTheSidecarWhereItCanAskTheApplication) {
+  struct Case {
+    const char* annotations;
+    const char* ports;
+    const char* endpoint;  // empty: left alone
+    bool warned;
+  };
+  const Case cases[] = {
+      {R"("prometheus.io/scrape":"true","prometheus.io/port":"9100","prometheus.io/path":"/s")", "", "9100/s",
+       false},
+      {R"("prometheus.io/scrape":"true","prometheus.io/port":"9100","prometheus.io/path":"s")", "", "9100/s",
+       false},
+      {R"("prometheus.io/scrape":"true")", R"({"containerPort":8080},{"containerPort":9})", "8080/metrics",
+       false},
+      {R"("prometheus.io/scrape":"true")", "", "", true},
+      {R"("prometheus.io/scrape":"true","prometheus.io/port":"web")", "", "", true},
+      {R"("prometheus.io/scrape":"true","prometheus.io/port":"15006")", "", "", true},
+      {R"("prometheus.io/scrape":"true","prometheus.io/port":"9100","prometheus.io/path":"/a b")", "", "",
+       true},
+      {R"("prometheus.io/scrape":"true","prometheus.io/port":"9100","prometheus.io/scheme":"https")", "", "",
+       true},
+      {R"("prometheus.io/scrape":"false","prometheus.io/port":"9100")", "", "", false},
+      {R"("prometheus.io/port":"9100")", "", "", false},
+  };
+  for (const Case& one : cases) {
+    const std::string pod =
+        str_cat(R"({"metadata":{"annotations":{)", one.annotations,
+                R"(}},"spec":{"containers":[{"name":"app","image":"app","ports":[)", one.ports, "]}]}}");
+    SCOPED_TRACE(pod);
+    const auto patch = make_pod_patch(pod, test_config());
+    ASSERT_TRUE(patch) << patch.error().message;
+    const std::string merged =
+        str_cat(R"({"name":"WEFT_APPLICATION_METRICS","value":")", one.endpoint, "\"}");
+    const bool wanted = *one.endpoint != '\0';
+    EXPECT_EQ(patch->operations.find(merged) != std::string::npos, wanted) << patch->operations;
+    EXPECT_EQ(
+        patch->operations.find(R"("path":"/metadata/annotations/prometheus.io~1port","value":"15090")") !=
+            std::string::npos,
+        wanted)
+        << patch->operations;
+    EXPECT_EQ(!patch->warnings.empty(), one.warned);
+  }
+}
 
 constexpr std::string_view plain_pod = R"({"spec":{"containers":[{"name":"app","image":"app"}]}})";
 

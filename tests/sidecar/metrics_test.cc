@@ -20,6 +20,8 @@ RequestRecord request(int status = 200, Duration duration = 3ms) {
   record.peers.direction = Direction::inbound;
   record.peers.source_identity = "spiffe://cluster.local/ns/default/sa/hello";
   record.peers.destination_identity = "spiffe://cluster.local/ns/web/sa/world";
+  record.peers.source_workload = "hello";
+  record.peers.destination_workload = "world-v1";
   record.peers.service = "web/world:80";
   record.peers.subset = "v1";
   record.peers.mutual_tls = true;
@@ -59,8 +61,10 @@ std::uint64_t total(const std::map<std::string, std::string>& scraped, std::stri
 
 constexpr const char* labels =
     "{reporter=\"destination\",source_principal=\"spiffe://cluster.local/ns/default/sa/hello\","
-    "source_workload_namespace=\"default\",destination_principal=\"spiffe://cluster.local/ns/web/sa/world\","
-    "destination_workload_namespace=\"web\",destination_service=\"world.web.svc.cluster.local\","
+    "source_workload=\"hello\",source_workload_namespace=\"default\",destination_principal=\"spiffe://"
+    "cluster.local/ns/web/sa/world\","
+    "destination_workload=\"world-v1\",destination_workload_namespace=\"web\",destination_service=\"world."
+    "web.svc.cluster.local\","
     "destination_service_name=\"world\",destination_service_namespace=\"web\",destination_version=\"v1\","
     "request_protocol=\"http\",connection_security_policy=\"mutual_tls\",response_flags=\"-\",response_code="
     "\"200\","
@@ -245,8 +249,8 @@ TEST(Metrics, UnknownPeersAreNamedAsIstioNamesThem) {
   const auto scraped = scrape(metrics);
   const auto found = scraped.lower_bound("istio_requests_total{");
   ASSERT_NE(found, scraped.end());
-  EXPECT_NE(found->first.find(
-                "reporter=\"source\",source_principal=\"unknown\",source_workload_namespace=\"unknown\""),
+  EXPECT_NE(found->first.find("reporter=\"source\",source_principal=\"unknown\",source_workload=\"unknown\","
+                              "source_workload_namespace=\"unknown\""),
             std::string::npos);
   EXPECT_NE(found->first.find("destination_service=\"unknown\""), std::string::npos);
   EXPECT_NE(found->first.find("connection_security_policy=\"none\""), std::string::npos);

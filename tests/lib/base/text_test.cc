@@ -36,6 +36,16 @@ TEST(Printable, HidesControlBytesAndCutsLongText) {
   EXPECT_EQ(printable("abcdef", 3), "abc...");
 }
 
+TEST(IsUtf8, TakesWhatTheRfcCallsSoAndNothingElse) {
+  for (const char* text : {"", "a", "\xc3\xa4", "\xe2\x82\xac", "\xed\x9f\xbf", "\xee\x80\x80",
+                           "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(is_utf8(text)) << printable(text);
+  for (const char* text : {"\x80", "\xc3", "\xc3(", "\xc0\xaf", "\xe0\x80\xaf", "\xe2\x82", "\xed\xa0\x80",
+                           "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"})
+    EXPECT_FALSE(is_utf8(text)) << printable(text);
+  EXPECT_TRUE(is_utf8(std::string_view("\0", 1)));
+}
+
 TEST(Split, KeepsEmptyPieces) {
   EXPECT_EQ(split("a,,b", ','), (std::vector<std::string_view>{"a", "", "b"}));
   EXPECT_EQ(split("", ','), (std::vector<std::string_view>{""}));

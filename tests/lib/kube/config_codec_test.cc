@@ -31,8 +31,8 @@ policy::Service full_service() {
   service.outlier = {7, policy::Millis(5000), policy::Millis(60000), 25};
   service.limits = {10, 20, 30};
   service.endpoints = {
-      {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1"},
-      {at("[2001:2::1]:8080"), "", "", "default/hello-2"}};
+      {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1", "hello"},
+      {at("[2001:2::1]:8080"), "", "", "default/hello-2", ""}};
   service.fault = {policy::Millis(5000), 10, 503, 1};
   service.mirror = {"v2", 10};
   service.attempts_header = true;
@@ -43,7 +43,7 @@ policy::AddressOwner pod_owner() {
   policy::AddressOwner owner;
   owner.address = at("198.18.1.1:8080");
   owner.kind = policy::AddressOwner::Kind::pod;
-  owner.pod = {owner.address, "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1"};
+  owner.pod = {owner.address, "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1", "hello"};
   owner.protocol = policy::Protocol::grpc;
   owner.pod_service = "default/hello:80";
   return owner;
@@ -52,6 +52,7 @@ policy::AddressOwner pod_owner() {
 policy::InboundPolicy full_inbound() {
   policy::InboundPolicy inbound;
   inbound.workload = "default/hello-1";
+  inbound.workload_name = "hello";
   inbound.identity = "spiffe://cluster.local/ns/default/sa/hello";
   inbound.default_policy = policy::DefaultPolicy::deny;
   inbound.access_log = policy::AccessLog::all;
@@ -71,6 +72,7 @@ policy::InboundPolicy full_inbound() {
                    {.port = 8080,
                     .mtls = policy::MtlsMode::disable,
                     .protocol = policy::Protocol::tls,
+                    .service = "default/hello:80",
                     .rules = {rule},
                     .deny_all = true}};
   return inbound;
