@@ -127,6 +127,9 @@ def test_time_out_and_missing_endpoints_are_what_explain_says(mesh):
 def test_a_wrong_annotation_is_said_with_the_last_good_value(mesh):
     mesh.annotate("service/slow", "weft.mesh/timeout=400ms")
     assert mesh.until(lambda: explain(mesh, "default/hello", "slow:80")["outbound"].get("timeout_ms") == 400)
+    mesh.curl("hello", "http://slow/")
+    # Discovery has to have seen it, too, before the next value comes.
+    assert mesh.until(lambda: "400ms" in weft("config", "--name", mesh.name, "hello").stdout)
     mesh.annotate("service/slow", "weft.mesh/timeout=10x")
 
     def wrong():
