@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 #include "discovery/wrong_view.h"
-#include "policy/inbound.h"
 #include "tests/discovery/world.h"
 
 namespace weft::discovery {
@@ -74,28 +73,6 @@ TEST_F(Translate, AServiceHasItsReadyPodsWithIdentityAndSubset) {
             (std::vector<policy::Endpoint>{
                 {at("198.18.1.1:8080"), std::string(hello_id), "v1", "default/hello-1", "hello-1"},
                 {at("198.18.1.2:8080"), std::string(hello_id), "v2", "default/hello-2", "hello-2"}}));
-}
-
-TEST_F(Translate, APodIsOfTheWorkloadOfItsController) {
-  constexpr std::string_view owned =
-      ", ownerReferences: [{kind: Node, name: n}, {kind: ReplicaSet, name: hello-7d9f, controller: true}]";
-  constexpr std::string_view of_a_set =
-      ", ownerReferences: [{kind: StatefulSet, name: db, controller: true}]";
-  apply(service_yaml("hello", "198.18.0.10", "app: hello") +
-        pod_yaml("hello-7d9f-abcde", "198.18.1.1", "app: hello, pod-template-hash: 7d9f", owned) +
-        pod_yaml("hello-odd", "198.18.1.2", "app: hello, pod-template-hash: other", owned) +
-        pod_yaml("db-0", "198.18.1.3", "app: hello", of_a_set) +
-        pod_yaml("single", "198.18.1.4", "app: hello"));
-  Names names;
-  for (const policy::Endpoint& endpoint : service("default/hello:80").endpoints)
-    names.push_back(endpoint.workload_name);
-  EXPECT_EQ(names, (Names{"hello", "hello-7d9f", "db", "single"}));
-  EXPECT_EQ(owner("198.18.1.1:0").pod.workload_name, "hello");
-  const auto inbound = translate_inbound(state_.view(), "default", "hello-7d9f-abcde");
-  ASSERT_TRUE(inbound);
-  EXPECT_EQ(inbound->workload_name, "hello");
-  EXPECT_EQ(policy::inbound_port(*inbound, 8080).service, "default/hello:80");
-  EXPECT_EQ(policy::inbound_port(*inbound, 9999).service, "") << "no Service leads there";
 }
 
 TEST_F(Translate, WhatIsDoneOnPurposeAtTheCallersSideReachesIt) {
