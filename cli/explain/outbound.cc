@@ -168,7 +168,9 @@ void explain_steering(Tables& tables, const policy::Service& service, const code
   if (!out.http) return;
   view.fault = service.fault;
   view.mirror = service.mirror;
-  for (const std::uint32_t i : tables.mirror())
+  const std::vector<std::uint32_t> mirrored = tables.mirror();
+  view.mirror_endpoints.reserve(mirrored.size());
+  for (const std::uint32_t i : mirrored)
     view.mirror_endpoints.push_back(service.endpoints[i].address.to_string());
   if (service.load_balancer.kind != policy::LoadBalancer::Kind::hash) return;
   view.caller = caller_in(service.load_balancer.key, head);

@@ -27,6 +27,7 @@ TEST(Workload, APodIsOfTheWorkloadOfItsController) {
   const auto service = translate_service(state.view(), "default/hello:80");
   ASSERT_TRUE(service);
   std::vector<std::string> names;
+  names.reserve(service->endpoints.size());
   for (const policy::Endpoint& endpoint : service->endpoints) names.push_back(endpoint.workload_name);
   EXPECT_EQ(names, (std::vector<std::string>{"hello", "hello-7d9f", "db", "single"}));
   EXPECT_EQ(translate_address(state.view(), at("198.18.1.1:0")).pod.workload_name, "hello");
