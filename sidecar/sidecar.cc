@@ -59,7 +59,7 @@ Sidecar::Sidecar(Settings settings, std::uint64_t seed)
       metrics_of_workers_(settings_.workers),
       access_log_sink_(STDOUT_FILENO),
       store_(settings_.trust_domain, endpoints_,
-             [this](std::shared_ptr<const Config> config) { config_changed(std::move(config)); }),
+             [this](const std::shared_ptr<const Config>& config) { config_changed(config); }),
       cache_(loop_, settings_.state_folder + "/config.cache") {
   for (unsigned i = 0; i < settings_.workers; ++i) {
     auto ask_owner = [this](const Address& address) {
@@ -189,7 +189,7 @@ void Sidecar::publish_credentials() {
   open_inbound_when_ready();
 }
 
-void Sidecar::config_changed(std::shared_ptr<const Config> config) {
+void Sidecar::config_changed(const std::shared_ptr<const Config>& config) {
   ++config_updates_;
   for (const auto& slot : workers_) slot->worker.set_config(config);
   if (config->inbound) {
@@ -218,7 +218,7 @@ void Sidecar::open_inbound_when_ready() {
   if (inbound_asked_ || !store_.current()->inbound || !credentials_) return;
   inbound_asked_ = true;
   for (const auto& slot : workers_) {
-    slot->worker.open_inbound([this](Status opened) {
+    slot->worker.open_inbound([this](const Status& opened) {
       loop_.post(anchor_.guard([this, opened] {
         if (opened)
           ++inbound_open_;

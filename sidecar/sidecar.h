@@ -43,7 +43,7 @@ class Sidecar {
 
   std::unique_ptr<io::Connecting> connect_discovery(http::GrpcChannel::ConnectDone done);
   void identity_changed(const kube::WorkloadCredentials& credentials);
-  void config_changed(std::shared_ptr<const Config> config);
+  void config_changed(const std::shared_ptr<const Config>& config);
   void publish_credentials();
   void open_inbound_when_ready();
   void watch_address_use();

@@ -116,7 +116,7 @@ void write_settings(Page& page, const OutboundView& view) {
 }
 
 std::string balancer_text(const SteeringView& view, bool http) {
-  const std::string name = policy::describe(view.balancer);
+  std::string name = policy::describe(view.balancer);
   if (view.balancer.kind != policy::LoadBalancer::Kind::hash) return name;
   if (!http) return name + ": opaque TCP has none, chance decides";
   if (!view.caller) return name + ": this request has none, chance decides";
