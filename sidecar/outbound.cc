@@ -36,7 +36,21 @@ void OutboundConnection::route() {
   config_timer_->start(limits::config_wait);
 }
 
-void OutboundConnection::config_changed() { route(); }
+void OutboundConnection::config_changed() {
+  if (!routed_) return route();
+  if (over_ || service_) return;
+  Destination now = router_.resolve();
+  if (now.kind == Destination::Kind::unknown) now = router_.without_answer();
+  // Who was refused in HTTP may ask again on another connection, which is let through.
+  if (http_ && now.kind == Destination::Kind::passthrough) return http_->drain();
+  if (http_ || now.kind != Destination::Kind::refused) return;
+  if (tunnel_) {
+    note_end("policy-changed");
+    tunnel_->abort(Error{Code::refused, "policy-changed"});
+  } else if (opening_) {
+    refuse(now.reason, "the policy changed meanwhile");
+  }
+}
 
 // Of addresses that nobody knows there is no end.
 void OutboundConnection::note_use() {
