@@ -113,6 +113,7 @@ void Exchange::begin_try() {
   acquiring_ = context_.upstreams->acquire(
       target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }),
       http::PoolAccount{admission_.service->load.get(), admission_.service->limits()});
+  if (caller_ended_) acquiring_->stop_queueing();
 }
 
 void Exchange::acquired(Result<http::Lease> lease) {

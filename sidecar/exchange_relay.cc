@@ -51,6 +51,13 @@ void Exchange::response_drained() {
   if (upstream_) upstream_->resume_body();
 }
 
+// One that may be gone takes no place in the row from those who are there; who only closed its half is told
+// so.
+void Exchange::caller_ended() {
+  caller_ended_ = true;
+  if (acquiring_) acquiring_->stop_queueing();
+}
+
 void Exchange::exchange_finished() {
   downstream_ = nullptr;
   if (timeout_) timeout_->stop();

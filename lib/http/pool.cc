@@ -83,13 +83,17 @@ class Pool::Request final : public PoolRequest {
         done_(std::move(done)),
         account_(account) {}
   ~Request() override {
-    if (in_crowd_) std::erase(pool_.crowds_.at(slot_).waiters, this);
+    leave_crowd();
     if (found_ != nullptr) const Lease back(*found_);  // not handed over: it goes back
     if (attempt_ == nullptr) return;
     std::erase(attempt_->waiters, this);
     if (attempt_->waiters.empty()) pool_.forget(*attempt_);
   }
 
+  void stop_queueing() override {
+    queues_ = false;
+    if (in_crowd_) refuse_to_queue();
+  }
   void begin() {
     PooledConnection* const found = pool_.take(slot_);
     if (found == nullptr) return connect();
@@ -123,7 +127,7 @@ class Pool::Request final : public PoolRequest {
     if (shared != pool_.shared_.end()) {
       attempt_ = shared->second;
     } else if (!find_place(place)) {
-      return wait();
+      return queues_ ? wait() : refuse_to_queue();
     } else if (pool_.full() && !pool_.drain_one_idle()) {
       return refuse(str_cat("the pool holds ", pool_.connections_.size(), " connections, its limit"));
     } else {
@@ -142,6 +146,13 @@ class Pool::Request final : public PoolRequest {
       waiters.push_front(this);
     else
       waiters.push_back(this);
+  }
+  void leave_crowd() {
+    if (std::exchange(in_crowd_, false)) std::erase(pool_.crowds_.at(slot_).waiters, this);
+  }
+  void refuse_to_queue() {
+    leave_crowd();
+    refuse(str_cat(account_.limits.connections, " connections are open, the limit"));
   }
   void refuse(std::string why) {
     pool_.loop_.defer(anchor_.guard([this, why = std::move(why)] { finish(fail(Code::limit, why)); }));
@@ -162,6 +173,7 @@ class Pool::Request final : public PoolRequest {
   Done done_;
   PoolAccount account_;
   policy::Place pending_;  // while it waits
+  bool queues_ = true;
   bool in_crowd_ = false;
   bool waited_ = false;
   PooledConnection* found_ = nullptr;

@@ -208,6 +208,35 @@ TEST_F(MeshLimitsTest, ARequestWithoutAConnectionWaitsAndOneTooManyThatWaitsIsRe
   ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
 }
 
+// A caller that closes its connection may be gone, or may have closed one half only.
+TEST_F(MeshLimitsTest, ACallerThatEndsWhileItQueuesKeepsNobodyElseOut) {
+  know({.connections = 1, .pending = 1, .requests = 10});
+  const auto first = begin();
+  ASSERT_TRUE(until_held(1));
+  const auto leaving = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
+  network_.advance(100ms);
+  EXPECT_TRUE(leaving->data.empty()) << "it waits: " << leaving->data;
+  leaving->stream->end();
+  ASSERT_TRUE(network_.run_until([&] { return leaving->data.find("overload") != std::string::npos; }, 1s))
+      << "who is there still is told: " << leaving->data;
+  const auto second = begin();
+  network_.advance(100ms);
+  EXPECT_FALSE(second->outcome) << "it waits in the place of the one that left";
+  answer_all();
+  ASSERT_TRUE(until_held(1));
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
+}
+
+TEST_F(MeshLimitsTest, ACallerThatClosedItsHalfIsServedWhereNothingHasToQueue) {
+  know({.connections = 1, .pending = 1, .requests = 10});
+  const auto half = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
+  half->stream->end();
+  ASSERT_TRUE(until_held(1));
+  answer_all();
+  EXPECT_TRUE(network_.run_until([&] { return half->data.ends_with("late"); }, 1s)) << half->data;
+}
+
 TEST_F(MeshLimitsTest, LimitsAreLiveAndWhatIsUnderWayCounts) {
   know({.connections = 10, .pending = 10, .requests = 1});
   const auto first = begin();

@@ -66,7 +66,6 @@ LARGER_FILES = {
     "tests/lib/http/grpc_test.cc": 571,
     "tests/lib/http/http1_client_suite.cc": 449,
     "tests/lib/http/http1_server_suite.cc": 625,
-    "tests/lib/http/pool_suite.cc": 459,
     "tests/lib/io/stream_suite.cc": 488,
     "tests/lib/policy/annotations_test.cc": 423,
     "tests/sidecar/init_test.cc": 415,
