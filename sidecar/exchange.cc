@@ -173,9 +173,8 @@ void Exchange::try_failed(const policy::TryOutcome& outcome, std::string_view ou
 
 bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view outcome_text) {
   const ServiceState& service = *admission_.service;
-  const bool success = outcome.end == policy::TryEnd::response && !policy::status_is_failure(outcome.status);
   const MonotonicTime now = context_.loop.now();
-  if (service.table.report(*endpoint_->state, success, now)) {
+  if (service.table.report(*endpoint_->state, policy::health_of(outcome), now)) {
     context_.telemetry.endpoint_ejected(record_.peers.endpoint);
   }
   end_try_record(outcome_text);

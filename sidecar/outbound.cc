@@ -162,7 +162,8 @@ void OutboundConnection::connect_done(Result<std::unique_ptr<io::Stream>> upstre
   context_.loop.delete_later(std::move(connecting_));
   if (!opening_) return;
   const MonotonicTime now = context_.loop.now();
-  if (endpoint_ && service_->table.report(*endpoint_->state, upstream.has_value(), now)) {
+  const policy::Health health = upstream ? policy::Health::good : policy::Health::unreachable;
+  if (endpoint_ && service_->table.report(*endpoint_->state, health, now)) {
     context_.telemetry.endpoint_ejected(record_.peers.endpoint);
   }
   record_.tries.back().outcome = upstream ? "connected" : "connect-failure";

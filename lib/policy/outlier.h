@@ -18,6 +18,14 @@ inline constexpr Millis ejection_max{300'000};  // back-off ends here; without o
 // endpoint.
 constexpr bool status_is_failure(int status) { return status >= 502 && status <= 504; }
 
+// What the end of a try says of the endpoint.
+enum class Health : std::uint8_t {
+  good,
+  bad,
+  unreachable,  // bad, and no connection came about
+  unknown,      // nothing: its connection ended as connections do, and crossed the request
+};
+
 class OutlierState {
  public:
   bool ejected(MonotonicTime now) const {

@@ -184,12 +184,10 @@ bool RouteTable::has_untried(const RouteChoice& choice, const TriedEndpoints& tr
                      [this, &tried](std::uint32_t i) { return !tried.has(*states_[i]); });
 }
 
-bool RouteTable::report(EndpointState& endpoint, bool success, MonotonicTime now) const {
+bool RouteTable::report(EndpointState& endpoint, Health health, MonotonicTime now) const {
   const OutlierSettings& settings = service_->outlier;
-  if (success) {
-    endpoint.outlier.succeeded();
-    return false;
-  }
+  if (health == Health::good) endpoint.outlier.succeeded();
+  if (health == Health::good || health == Health::unknown) return false;
   if (!endpoint.outlier.failed(now, settings)) return false;
   const auto ejected = static_cast<std::uint64_t>(std::count_if(
       states_.begin(), states_.end(), [now](const auto& state) { return state->outlier.ejected(now); }));

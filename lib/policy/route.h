@@ -59,7 +59,7 @@ class RouteTable {
   bool has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const;
 
   // What became of a try. True when it ejected the endpoint (for log and metric).
-  bool report(EndpointState& endpoint, bool success, MonotonicTime now) const;
+  bool report(EndpointState& endpoint, Health health, MonotonicTime now) const;
 
  private:
   struct Condition {

@@ -193,10 +193,10 @@ TEST(EndpointRegistry, ForgetsStatesThatNobodyHolds) {
 TEST(Outlier, FiveFailuresInARowEjectAndASuccessBetweenDoesNot) {
   Fixture f(service_with({"", ""}));
   const auto state = f.registry.get(address_of(0));
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, false, f.now));
-  EXPECT_FALSE(f.table.report(*state, true, f.now));
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, false, f.now));
-  EXPECT_TRUE(f.table.report(*state, false, f.now));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+  EXPECT_FALSE(f.table.report(*state, Health::good, f.now));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+  EXPECT_TRUE(f.table.report(*state, Health::bad, f.now));
   EXPECT_TRUE(state->outlier.ejected(f.now));
   EXPECT_TRUE(state->outlier.ejected(f.now + 29s));
   EXPECT_FALSE(state->outlier.ejected(f.now + 30s));
@@ -205,7 +205,7 @@ TEST(Outlier, FiveFailuresInARowEjectAndASuccessBetweenDoesNot) {
 TEST(Outlier, FailuresFarApartAreNotARow) {
   Fixture f(service_with({"", ""}));
   const auto state = f.registry.get(address_of(0));
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(f.table.report(*state, false, f.now + i * 11s));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now + i * 11s));
 }
 
 TEST(Outlier, EachEjectionLastsTwiceAsLongUpToFiveMinutesAndALongPeaceForgets) {
@@ -228,16 +228,16 @@ TEST(Outlier, TheServicesOwnSettingsHold) {
   Fixture f(service);
   for (std::size_t e = 0; e < 4; ++e) {
     const auto state = f.registry.get(address_of(e));
-    EXPECT_FALSE(f.table.report(*state, false, f.now));
-    EXPECT_FALSE(f.table.report(*state, false, f.now + 1001ms)) << "too late to be a row";
-    EXPECT_TRUE(f.table.report(*state, false, f.now + 1002ms)) << "all of them, if need be";
+    EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+    EXPECT_FALSE(f.table.report(*state, Health::bad, f.now + 1001ms)) << "too late to be a row";
+    EXPECT_TRUE(f.table.report(*state, Health::bad, f.now + 1002ms)) << "all of them, if need be";
     EXPECT_TRUE(state->outlier.ejected(f.now + 4001ms));
     EXPECT_FALSE(state->outlier.ejected(f.now + 4002ms));
   }
   service.outlier.max_percent = 0;
   Fixture never(service);
   const auto state = never.registry.get(address_of(0));
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(never.table.report(*state, false, never.now));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(never.table.report(*state, Health::bad, never.now));
 }
 
 TEST(Outlier, NeverEjectsMoreThanItsShare) {
@@ -247,10 +247,19 @@ TEST(Outlier, NeverEjectsMoreThanItsShare) {
     int ejected = 0;
     for (std::size_t e = 0; e < endpoints; ++e) {
       for (int i = 0; i < 10; ++i)
-        ejected += f.table.report(*f.registry.get(address_of(e)), false, f.now) ? 1 : 0;
+        ejected += f.table.report(*f.registry.get(address_of(e)), Health::bad, f.now) ? 1 : 0;
     }
     EXPECT_EQ(ejected, most) << endpoints;
   }
+}
+
+TEST(Outlier, AnEndThatSaysNothingNeitherEjectsNorForgives) {
+  Fixture f(service_with({"", ""}));
+  const auto state = f.registry.get(address_of(0));
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(f.table.report(*state, Health::unknown, f.now));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+  EXPECT_FALSE(f.table.report(*state, Health::unknown, f.now));
+  EXPECT_TRUE(f.table.report(*state, Health::unreachable, f.now));
 }
 
 TEST(Outlier, OnlyWhatSpeaksOfTheEndpointCounts) {
