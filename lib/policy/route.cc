@@ -81,7 +81,7 @@ std::uint32_t RouteTable::group_of(const std::string& subset) {
 bool RouteTable::alive(const Group& group, MonotonicTime now) const {
   const auto members = group.balancer.candidates();
   return std::any_of(members.begin(), members.end(),
-                     [this, now](std::uint32_t i) { return !states_[i]->outlier.ejected(now); });
+                     [this, now](std::uint32_t i) { return !states_[i]->outlier.passed_over(now); });
 }
 
 bool RouteTable::matches(const Condition& condition, const codec::RequestHead& head) {
@@ -187,6 +187,7 @@ bool RouteTable::has_untried(const RouteChoice& choice, const TriedEndpoints& tr
 bool RouteTable::report(EndpointState& endpoint, Health health, MonotonicTime now) const {
   const OutlierSettings& settings = service_->outlier;
   if (health == Health::good) endpoint.outlier.succeeded();
+  if (health == Health::unreachable) endpoint.outlier.unreachable(now);
   if (health == Health::good || health == Health::unknown) return false;
   if (!endpoint.outlier.failed(now, settings)) return false;
   const auto ejected = static_cast<std::uint64_t>(std::count_if(

@@ -43,10 +43,10 @@ class RouteTable {
 
   const Service& service() const { return *service_; }
 
-  // The first rule that matches and whose subset has an endpoint that is not ejected; else by weight among
-  // such subsets, for callers that weft.mesh/canary-sticky tells apart always the same; else all endpoints: a
-  // Service with an endpoint always has an answer. `head` null: TCP, which no rule matches. REQUIRES:
-  // head->target is normalised (path.h).
+  // The first rule that matches and whose subset has an endpoint that is not passed over; else by weight
+  // among such subsets, for callers that weft.mesh/canary-sticky tells apart always the same; else all
+  // endpoints: a Service with an endpoint always has an answer. `head` null: TCP, which no rule matches.
+  // REQUIRES: head->target is normalised (path.h).
   RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
 
   // Nothing only when there are no candidates. The caller counts it with ActiveRequest and adds it to

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -251,6 +252,29 @@ TEST(Outlier, NeverEjectsMoreThanItsShare) {
     }
     EXPECT_EQ(ejected, most) << endpoints;
   }
+}
+
+TEST(Outlier, WhoCouldNotBeReachedIsPassedOverForAMomentAndNobodyIsWhereNobodyElseIsLeft) {
+  Service service = service_with({"", ""});
+  service.outlier.max_percent = 0;  // it has nothing to do with ejection
+  Fixture f(service);
+  const auto first = f.registry.get(address_of(0));
+  const auto second = f.registry.get(address_of(1));
+  const auto picked = [&](MonotonicTime at) {
+    return f.table.pick(f.table.choose(nullptr, at, f.random), {}, at, f.random)->endpoint->address;
+  };
+  EXPECT_FALSE(f.table.report(*first, Health::unreachable, f.now));
+  EXPECT_FALSE(first->outlier.ejected(f.now));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(picked(f.now + 999ms), address_of(1));
+  std::set<std::uint32_t> after;
+  for (int i = 0; i < 50; ++i) after.insert(picked(f.now + 1s) == address_of(0) ? 0 : 1);
+  EXPECT_EQ(after.size(), 2u);
+  f.table.report(*second, Health::unreachable, f.now);
+  after.clear();
+  for (int i = 0; i < 50; ++i) after.insert(picked(f.now) == address_of(0) ? 0 : 1);
+  EXPECT_EQ(after.size(), 2u);
+  f.table.report(*first, Health::good, f.now);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(picked(f.now), address_of(0)) << "a connection came about after all";
 }
 
 TEST(Outlier, AnEndThatSaysNothingNeitherEjectsNorForgives) {
