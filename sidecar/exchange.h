@@ -84,6 +84,7 @@ class Exchange final : public http::ServerExchangeHandler {
 
   void begin();
   void choose_route();
+  void take_route(const policy::RouteChoice& route);
   void begin_try();
   void acquired(Result<http::Lease> lease);
   void overloaded(std::string_view text);

@@ -170,6 +170,7 @@ void OutboundConnection::connect_done(Result<std::unique_ptr<io::Stream>> upstre
   record_.tries.back().duration = now - try_started_;
   if (!upstream) {
     // Nothing was sent: another endpoint is a safe choice.
+    if (service_) route_ = service_->table.elsewhere(route_, nullptr, tried_, now, context_.random);
     if (service_ && tried_.size() <= limits::safe_retries_max &&
         service_->table.has_untried(route_, tried_)) {
       record_.tries.back().retry_class = policy::retry_class_name(policy::RetryClass::proved);

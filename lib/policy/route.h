@@ -47,7 +47,13 @@ class RouteTable {
   // among such subsets, for callers that weft.mesh/canary-sticky tells apart always the same; else all
   // endpoints: a Service with an endpoint always has an answer. `head` null: TCP, which no rule matches.
   // REQUIRES: head->target is normalised (path.h).
-  RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
+  RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const {
+    return choose(head, {}, now, random);
+  }
+  // Where a request goes on that has reached no application: by the same choice while that has an endpoint to
+  // hope for, else as if those that were tried were gone.
+  RouteChoice elsewhere(const RouteChoice& choice, const codec::RequestHead* head,
+                        const TriedEndpoints& tried, MonotonicTime now, Random& random) const;
 
   // Nothing only when there are no candidates. The caller counts it with ActiveRequest and adds it to
   // `tried`.
@@ -79,10 +85,14 @@ class RouteTable {
   };
 
   std::uint32_t group_of(const std::string& subset);
-  bool alive(const Group& group, MonotonicTime now) const;
+  RouteChoice choose(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                     Random& random) const;
+  bool alive(const Balancer& balancer, const TriedEndpoints& tried, MonotonicTime now) const;
   static bool matches(const Condition& condition, const codec::RequestHead& head);
-  RouteChoice choose_group(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
-  const Group* weighted_group(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
+  RouteChoice choose_group(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                           Random& random) const;
+  const Group* weighted_group(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                              Random& random) const;
 
   std::shared_ptr<const Service> service_;
   EndpointStates states_;  // as service_->endpoints

@@ -168,6 +168,58 @@ TEST(Route, WhenNoSubsetHasAnEndpointAnyEndpointAnswers) {
   EXPECT_EQ(f.table.choose(nullptr, f.now, f.random).candidates().size(), 2u);
 }
 
+// A request that reached no application goes on as if those that it was sent to were gone.
+TEST(Route, WhatReachedNoApplicationStaysInItsSubsetWhileThereIsHopeAndThenGoesWhereOthersWould) {
+  Service service = service_with({"v1", "v1", "v2", "v3"});
+  service.canary = {{"v1", 1}, {"v2", 99}};
+  service.routes = {{{{RouteCondition::Kind::path_exact, "", "/beta"}}, "v1"}};
+  service.canary_sticky = CallerKey{CallerKey::Kind::header, "x-user"};
+  Fixture f(service);
+  const codec::RequestHead head = request("POST", "/beta");
+  const RouteChoice first = f.table.choose(&head, f.now, f.random);
+  ASSERT_EQ(first.subset, "v1");
+  TriedEndpoints tried;
+  tried.add(*f.registry.get(address_of(0)));
+  EXPECT_EQ(f.table.elsewhere(first, &head, tried, f.now, f.random).subset, "v1");
+  f.table.report(*f.registry.get(address_of(1)), Health::unreachable, f.now);
+  const RouteChoice second = f.table.elsewhere(first, &head, tried, f.now, f.random);
+  EXPECT_EQ(second.subset, "v2") << "another request has found out about the other one";
+  EXPECT_EQ(second.rule, -1);
+  tried.add(*f.registry.get(address_of(1)));
+  EXPECT_EQ(f.table.elsewhere(first, &head, tried, f.now, f.random).subset, "v2");
+  // No named subset is left: any endpoint answers.
+  tried.add(*f.registry.get(address_of(2)));
+  const RouteChoice third = f.table.elsewhere(second, &head, tried, f.now, f.random);
+  EXPECT_EQ(third.subset, "");
+  EXPECT_EQ(f.table.pick(third, tried, f.now, f.random)->endpoint->subset, "v3");
+  tried.add(*f.registry.get(address_of(3)));
+  EXPECT_EQ(f.table.elsewhere(second, &head, tried, f.now, f.random).subset, "v2") << "nobody is left";
+}
+
+// The next subset of a caller is the one that it would have if its own were empty.
+TEST(Route, AStickyCallerThatFindsItsSubsetGoneGoesWhereItWouldGoWithoutIt) {
+  Service service = service_with({"v1", "v2", "v3"});
+  service.canary = {{"v1", 1}, {"v2", 1}, {"v3", 1}};
+  service.canary_sticky = CallerKey{CallerKey::Kind::header, "x-user"};
+  Fixture f(service);
+  Service less = service;
+  less.endpoints.erase(less.endpoints.begin());
+  Fixture without(less);
+  std::set<std::string> seen;
+  for (int user = 0; user < 100; ++user) {
+    codec::RequestHead head = request("GET", "/");
+    head.headers.add("x-user", std::to_string(user));
+    const RouteChoice own = f.table.choose(&head, f.now, f.random);
+    if (own.subset != "v1") continue;
+    TriedEndpoints tried;
+    tried.add(*f.registry.get(address_of(0)));
+    const std::string next(f.table.elsewhere(own, &head, tried, f.now, f.random).subset);
+    EXPECT_EQ(next, without.subset(&head)) << user;
+    seen.insert(next);
+  }
+  EXPECT_EQ(seen, (std::set<std::string>{"v2", "v3"}));
+}
+
 TEST(Route, AnEndpointKeepsItsStateAcrossSnapshots) {
   EndpointRegistry registry;
   const auto first = std::make_shared<const Service>(service_with({"v1", "v1"}));
