@@ -106,6 +106,7 @@ Result<std::string> config_tables(std::string_view page) {
   if (!config.is_object()) return fail(Code::invalid, "the sidecar's /config: expected a JSON object");
   std::string out;
   add_inbound(out, at(config, "inbound"));
+  out += str_cat("\nOUTBOUND  outbound-policy ", cell(at(config, "outbound_policy")), "\n");
   for (const Json& service : at(config, "services")) add_service(out, service);
   out += "\nADDRESSES\n";
   Rows rows{{"ADDRESS", "OWNER"}};

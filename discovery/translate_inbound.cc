@@ -83,6 +83,7 @@ std::optional<policy::InboundPolicy> translate_inbound(const View& view, std::st
   const policy::Millis longest = limits::drain_timeout_max;
   out.drain_timeout = std::min(settings.drain_timeout.value_or(longest), longest);
   out.tcp_max_age = settings.tcp_max_age;
+  out.outbound_policy = policy::effective_outbound(settings, space);
   for (auto& [number, named] : ports) {
     policy::InboundPort port{.port = number};
     port.mtls = policy::effective_mtls(settings, space, number);

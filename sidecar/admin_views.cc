@@ -76,8 +76,10 @@ Json inbound_json(const policy::InboundPolicy& inbound) {
 
 }  // namespace
 
-std::string config_view(const ConfigStore& store, policy::EndpointRegistry& registry, MonotonicTime now) {
+std::string config_view(const ConfigStore& store, policy::EndpointRegistry& registry, MonotonicTime now,
+                        policy::OutboundPolicy started) {
   Json json = {{"inbound", nullptr},
+               {"outbound_policy", policy::name_of(store.current()->outbound_policy(started))},
                {"services", Json::array()},
                {"addresses", Json::object()},
                {"versions", Json::object()}};

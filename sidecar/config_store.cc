@@ -37,6 +37,10 @@ std::shared_ptr<const ServiceState> Config::service(std::string_view name) const
   return found == services.end() ? nullptr : found->second;
 }
 
+policy::OutboundPolicy Config::outbound_policy(policy::OutboundPolicy started) const {
+  return inbound ? inbound->policy().outbound_policy.value_or(started) : started;
+}
+
 ConfigStore::ConfigStore(std::string trust_domain, policy::EndpointRegistry& endpoints, Changed changed)
     : trust_domain_(std::move(trust_domain)),
       endpoints_(endpoints),

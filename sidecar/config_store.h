@@ -31,6 +31,8 @@ struct Config {
 
   const policy::AddressOwner* owner(const Address& address) const;
   std::shared_ptr<const ServiceState> service(std::string_view name) const;
+  // What discovery says, or else what the sidecar was `started` with.
+  policy::OutboundPolicy outbound_policy(policy::OutboundPolicy started) const;
 };
 
 class ConfigStore {

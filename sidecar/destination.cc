@@ -39,9 +39,8 @@ Destination Router::find() const {
       destination.reason = "unknown-destination";
       return destination;
     case policy::AddressOwner::Kind::unknown_outside:
-      destination.kind = context_.settings.outbound_policy == OutboundPolicy::allow_any
-                             ? Destination::Kind::passthrough
-                             : Destination::Kind::refused;
+      destination.kind =
+          context_.registry_only() ? Destination::Kind::refused : Destination::Kind::passthrough;
       destination.reason = "registry-only";
       return destination;
   }
@@ -72,8 +71,7 @@ Destination Router::without_answer() const {
   destination.kind = Destination::Kind::refused;
   // Inside the mesh's own ranges, plaintext is never a fall back.
   if (context_.in_mesh(address_.ip)) return destination;
-  if (context_.settings.outbound_policy == OutboundPolicy::allow_any)
-    destination.kind = Destination::Kind::passthrough;
+  if (!context_.registry_only()) destination.kind = Destination::Kind::passthrough;
   return destination;
 }
 

@@ -67,15 +67,18 @@ void Exchange::inject_fault(int status) {
 }
 
 void Exchange::choose_route() {
-  route_ = admission_.service->table.choose(&head_, context_.loop.now(), context_.random);
-  record_.peers.subset = route_.subset;
-  if (route_.rule >= 0)
-    record_.route_rule = str_cat("routes #", route_.rule + 1);
-  else if (!route_.subset.empty())
-    record_.route_rule = "canary";
+  take_route(admission_.service->table.choose(&head_, context_.loop.now(), context_.random));
   // HTTP/2 lets a caller go on before it has its tunnel; what is not for an HTTP/1 application waits for it.
   if (is_extended_connect(head_)) downstream_->pause_body();
   begin_try();
+}
+
+void Exchange::take_route(const policy::RouteChoice& route) {
+  route_ = route;
+  record_.peers.subset = route_.subset;
+  record_.route_rule = route_.rule >= 0        ? str_cat("routes #", route_.rule + 1)
+                       : route_.subset.empty() ? ""
+                                               : "canary";
 }
 
 void Exchange::begin_try() {
@@ -115,6 +118,7 @@ void Exchange::begin_try() {
   acquiring_ = context_.upstreams->acquire(
       target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }),
       http::PoolAccount{admission_.service->load.get(), admission_.service->limits()});
+  if (caller_ended_) acquiring_->stop_queueing();
 }
 
 void Exchange::acquired(Result<http::Lease> lease) {
@@ -174,21 +178,24 @@ void Exchange::try_failed(const policy::TryOutcome& outcome, std::string_view ou
 
 bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view outcome_text) {
   const ServiceState& service = *admission_.service;
-  const bool success = outcome.end == policy::TryEnd::response && !policy::status_is_failure(outcome.status);
   const MonotonicTime now = context_.loop.now();
-  if (service.table.report(*endpoint_->state, success, now)) {
+  if (service.table.report(*endpoint_->state, policy::health_of(outcome), now)) {
     context_.telemetry.endpoint_ejected(record_.peers.endpoint);
   }
   end_try_record(outcome_text);
   policy::TrySituation situation;
   situation.replayable = replayable_;
   situation.response_started = response_started_;
-  situation.other_endpoint = service.table.has_untried(route_, tried_);
+  policy::RouteChoice next = route_;
+  if (policy::reached_no_application(outcome))
+    next = service.table.elsewhere(route_, &head_, tried_, now, context_.random);
+  situation.other_endpoint = service.table.has_untried(next, tried_);
   situation.time_left = time_limit_.left(now - started_);
   const policy::RetryDecision decision = retry_.after(outcome, situation, budget_, context_.random);
   if (!decision.retry) return false;
   record_.tries.back().retry_class = policy::retry_class_name(decision.why);
   drop_upstream();
+  take_route(next);
   state_ = State::backing_off;
   if (!back_off_) back_off_ = context_.loop.make_timer(anchor_.guard([this] { begin_try(); }));
   back_off_->start(decision.back_off);

@@ -57,6 +57,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void request_body(std::string_view bytes) override;
   void request_end(const codec::Headers& trailers) override;
   void response_drained() override;
+  void caller_ended() override;
   void exchange_finished() override;
   void exchange_aborted(const Error& error) override;
   // The upstream's events, under names of their own.
@@ -83,6 +84,7 @@ class Exchange final : public http::ServerExchangeHandler {
 
   void begin();
   void choose_route();
+  void take_route(const policy::RouteChoice& route);
   void begin_try();
   void acquired(Result<http::Lease> lease);
   void overloaded(std::string_view text);
@@ -117,6 +119,7 @@ class Exchange final : public http::ServerExchangeHandler {
   std::string replay_;
   bool replayable_ = true;
   bool request_ended_ = false;
+  bool caller_ended_ = false;  // and may be gone
   bool bodyless_ = false;
   codec::Headers request_trailers_;
   std::unique_ptr<Shadow> shadow_;  // the copy for weft.mesh/mirror, while it is gathered

@@ -51,6 +51,13 @@ void Exchange::response_drained() {
   if (upstream_) upstream_->resume_body();
 }
 
+// One that may be gone takes no place in the row from those who are there; who only closed its half is told
+// so.
+void Exchange::caller_ended() {
+  caller_ended_ = true;
+  if (acquiring_) acquiring_->stop_queueing();
+}
+
 void Exchange::exchange_finished() {
   downstream_ = nullptr;
   if (timeout_) timeout_->stop();
@@ -108,6 +115,7 @@ void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
 // goes.
 void Exchange::clean_response(codec::Headers& headers) const {
   if (!upstream_meshed_) headers.remove_prefix("x-weft-");
+  headers.remove(closed_idle_header);
 }
 
 void Exchange::tell_attempts(codec::Headers& headers) const {
@@ -160,7 +168,9 @@ void Exchange::upstream_aborted(const Error& error, http::Delivery delivery) {
   outcome.raced = delivery == http::Delivery::raced;
   if (error.code == Code::invalid)
     return try_failed(outcome, "bad-response", LocalReply{502, "bad-response", error.message, {}});
-  try_failed(outcome, "reset", LocalReply{503, "upstream-reset", error.message, {}});
+  LocalReply reply{503, "upstream-reset", error.message, {}};
+  reply.closed_idle = outcome.raced && record_.peers.direction == Direction::inbound;
+  try_failed(outcome, "reset", reply);
 }
 
 }  // namespace weft::sidecar

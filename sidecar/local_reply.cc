@@ -50,6 +50,7 @@ void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& 
     head.headers.add("x-weft-error", reply.reason);
   }
   if (!reply.rule.empty()) head.headers.add("x-weft-rule", reply.rule);
+  if (reply.closed_idle) head.headers.add(std::string(closed_idle_header), "1");
   for (const codec::Header& field : more.fields()) head.headers.add(field.name, field.value);
   if (reply.retry_after.count() > 0)
     head.headers.add("retry-after", std::to_string(reply.retry_after.count()));

@@ -17,6 +17,7 @@ struct LocalReply {
   std::string text;                     // one sentence for people
   std::string rule;                     // RBAC: the rule that decided, as x-weft-rule; may be empty
   std::chrono::seconds retry_after{0};  // when to come again (RFC 9110 § 10.2.3); 0: nothing is known
+  bool closed_idle = false;             // for the caller's sidecar: the application was not at fault
 };
 
 // More of something than weft.mesh/limits allows.
@@ -29,6 +30,9 @@ codec::Headers grpc_trailers(const LocalReply& reply);
 
 // How many tries were made of the request, 0 to 11; in requests it asks for that.
 inline constexpr std::string_view attempts_header = "x-weft-attempts";
+
+// Says LocalReply::closed_idle; taken off by the caller's sidecar.
+inline constexpr std::string_view closed_idle_header = "x-weft-closed-idle";
 
 // Sends head, `more` headers in it, body and end.
 void send_local_reply(http::ServerExchange& exchange, const codec::RequestHead& request,

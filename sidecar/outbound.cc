@@ -38,7 +38,21 @@ void OutboundConnection::route() {
   config_timer_->start(limits::config_wait);
 }
 
-void OutboundConnection::config_changed() { route(); }
+void OutboundConnection::config_changed() {
+  if (!routed_) return route();
+  if (over_ || service_) return;
+  Destination now = router_.resolve();
+  if (now.kind == Destination::Kind::unknown) now = router_.without_answer();
+  // Who was refused in HTTP may ask again on another connection, which is let through.
+  if (http_ && now.kind == Destination::Kind::passthrough) return http_->drain();
+  if (http_ || now.kind != Destination::Kind::refused) return;
+  if (tunnel_) {
+    note_end("policy-changed");
+    tunnel_->abort(Error{Code::refused, "policy-changed"});
+  } else if (opening_) {
+    refuse(now.reason, "the policy changed meanwhile");
+  }
+}
 
 // Of addresses that nobody knows there is no end.
 void OutboundConnection::note_use() {
@@ -151,13 +165,15 @@ void OutboundConnection::connect_done(Result<std::unique_ptr<io::Stream>> upstre
   context_.loop.delete_later(std::move(connecting_));
   if (!opening_) return;
   const MonotonicTime now = context_.loop.now();
-  if (endpoint_ && service_->table.report(*endpoint_->state, upstream.has_value(), now)) {
+  const policy::Health health = upstream ? policy::Health::good : policy::Health::unreachable;
+  if (endpoint_ && service_->table.report(*endpoint_->state, health, now)) {
     context_.telemetry.endpoint_ejected(record_.peers.endpoint);
   }
   record_.tries.back().outcome = upstream ? "connected" : "connect-failure";
   record_.tries.back().duration = now - try_started_;
   if (!upstream) {
     // Nothing was sent: another endpoint is a safe choice.
+    if (service_) route_ = service_->table.elsewhere(route_, nullptr, tried_, now, context_.random);
     if (service_ && tried_.size() <= limits::safe_retries_max &&
         service_->table.has_untried(route_, tried_)) {
       record_.tries.back().retry_class = policy::retry_class_name(policy::RetryClass::proved);

@@ -80,13 +80,13 @@ Status read_behaviour(const Reader& env, Settings& settings) {
       return fail(Code::invalid, str_cat("WEFT_GRACE_SECONDS: expected whole seconds, found '", *text, "'"));
     settings.grace = std::chrono::seconds(*seconds);
   }
-  const std::string policy = env.or_default("WEFT_OUTBOUND_POLICY", "allow-any");
-  if (policy != "allow-any" && policy != "registry-only") {
+  const std::string text = env.or_default("WEFT_OUTBOUND_POLICY", "allow-any");
+  if (text != "allow-any" && text != "registry-only") {
     return fail(Code::invalid,
-                str_cat("WEFT_OUTBOUND_POLICY: expected allow-any or registry-only, found '", policy, "'"));
+                str_cat("WEFT_OUTBOUND_POLICY: expected allow-any or registry-only, found '", text, "'"));
   }
   settings.outbound_policy =
-      policy == "allow-any" ? OutboundPolicy::allow_any : OutboundPolicy::registry_only;
+      text == "allow-any" ? policy::OutboundPolicy::allow_any : policy::OutboundPolicy::registry_only;
   return {};
 }
 

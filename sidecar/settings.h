@@ -13,6 +13,7 @@
 #include "base/callback.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "policy/snapshot.h"
 
 namespace weft::sidecar {
 
@@ -24,8 +25,6 @@ struct Ports {
   std::uint16_t health = 15021;
   std::uint16_t metrics = 15090;
 };
-
-enum class OutboundPolicy { allow_any, registry_only };
 
 // Where a control-plane service listens, and whom to expect there.
 struct ControlPlaneTarget {
@@ -48,8 +47,9 @@ struct Settings {
   std::string bundle_file = "/var/run/secrets/weft/bundle/root-cert.pem";
   std::string state_folder = "/var/lib/weft";
   std::vector<Cidr> mesh_cidrs;
-  OutboundPolicy outbound_policy = OutboundPolicy::allow_any;
-  std::chrono::seconds grace{30};  // the pod's terminationGracePeriodSeconds
+  policy::OutboundPolicy outbound_policy =
+      policy::OutboundPolicy::allow_any;  // until discovery says otherwise
+  std::chrono::seconds grace{30};         // the pod's terminationGracePeriodSeconds
   unsigned workers = 2;
   log::Level log_level = log::Level::info;
   std::string probes_json;          // WEFT_PROBES: the application's own probes, rewritten to the health port

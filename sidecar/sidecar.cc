@@ -323,7 +323,8 @@ void Sidecar::serve_admin(const http::SimpleRequest& request, http::SimpleServer
     return respond(text_reply(405, "the admin port is read-only\n"));
   }
   if (path == "/ready") return serve_health(request, std::move(respond));
-  if (path == "/config") return respond(json_reply(config_view(store_, endpoints_, loop_.now())));
+  if (path == "/config")
+    return respond(json_reply(config_view(store_, endpoints_, loop_.now(), settings_.outbound_policy)));
   if (path == "/endpoints")
     return respond(json_reply(endpoints_view(*store_.current(), endpoints_, loop_.now())));
   if (path == "/certificates") return respond(json_reply(certificates_view(identity_->credentials())));

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "sidecar/inbound_gate.h"
+#include "sidecar/local_reply.h"
 
 namespace weft::sidecar {
 
@@ -16,6 +17,7 @@ policy::TryOutcome outcome_of(const codec::ResponseHead& head, bool end, std::st
     outcome.never_delivered = true;
   } else if (peer_error == "upstream-reset") {
     outcome.end = policy::TryEnd::reset;
+    outcome.closed_idle = head.headers.has(closed_idle_header);
   }
   return outcome;
 }

@@ -54,6 +54,10 @@ struct WorkerContext {
     }
     return settings.mesh_cidrs.empty();
   }
+  // Whether connections may leave the mesh.
+  bool registry_only() const {
+    return config->outbound_policy(settings.outbound_policy) == policy::OutboundPolicy::registry_only;
+  }
   bool is_own_pod(const IpAddress& ip) const {
     for (const IpAddress& own : settings.pod_ips) {
       if (own == ip) return true;

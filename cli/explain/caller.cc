@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/explain/parts.h"
+#include "policy/inbound.h"
 
 namespace weft::cli {
 namespace {
@@ -14,7 +15,7 @@ bool runs_as(const kube::Pod& pod, const Question& question) {
          pod.phase != "Failed";
 }
 
-// Fixed when the pod was made: the injector writes it into the sidecar's environment.
+// Where no annotation says so: the injector writes it into the sidecar's environment.
 bool started_registry_only(const kube::Pod& pod) {
   for (const auto* list : {&pod.spec.init_containers, &pod.spec.containers}) {
     for (const kube::Container& container : *list) {
@@ -24,6 +25,15 @@ bool started_registry_only(const kube::Pod& pod) {
     }
   }
   return false;
+}
+
+bool is_registry_only(const World& world, const Question& question, const kube::Pod* pod) {
+  const discovery::PolicyObjects& policies = world.state.policies();
+  static const policy::PodSettings none;
+  const policy::PodSettings& own = pod == nullptr ? none : policies.pod(pod->meta.name_space, pod->meta.name);
+  const auto told = policy::effective_outbound(own, policies.name_space(question.from_namespace));
+  if (told) return *told == policy::OutboundPolicy::registry_only;
+  return pod != nullptr && started_registry_only(*pod);
 }
 
 void note_nobody(const World& world, const Question& question, std::vector<std::string>& notes) {
@@ -76,10 +86,8 @@ Caller find_caller(const World& world, const Question& question, std::vector<std
   caller.id = SpiffeId{world.mesh.trust_domain, question.from_namespace, question.from_account};
   caller.outbound_sidecar = true;
   caller.view.identity = caller.id->to_string();
-  if (caller.pod != nullptr) {
-    caller.view.pod = name_of(*caller.pod);
-    caller.registry_only = started_registry_only(*caller.pod);
-  }
+  if (caller.pod != nullptr) caller.view.pod = name_of(*caller.pod);
+  caller.registry_only = is_registry_only(world, question, caller.pod);
   return caller;
 }
 

@@ -19,7 +19,7 @@ struct Caller {
   std::optional<SpiffeId> id;      // that its sidecar shows
   const kube::Pod* pod = nullptr;  // a pod that runs as it; with a sidecar where one has
   bool outbound_sidecar = false;   // its connections pass one
-  bool registry_only = false;      // outbound-policy, as its sidecar was started with
+  bool registry_only = false;      // outbound-policy
 };
 Caller find_caller(const World& world, const Question& question, std::vector<std::string>& notes);
 // Where an annotation of the caller's pod lets `to` go past its sidecar, the caller is anonymous.

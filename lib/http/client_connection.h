@@ -32,12 +32,14 @@ class ClientConnection {
   // Sends a request; `end`: no body follows. For CONNECT and for a head with an Upgrade field `end` is false.
   // Always yields an exchange: where the connection cannot take it after all, exchange_aborted follows with
   // Delivery::never. `handler` is borrowed until finished, aborted or cancelled.
-  // REQUIRES: available(), in this loop turn.
+  // REQUIRES: available(), in this loop turn: it is not looked at again.
   virtual ClientExchange& request(const codec::RequestHead& head, bool end,
                                   ClientExchangeHandler& handler) = 0;
   // How many exchanges it takes at a time; 0 once it takes no more.
   virtual std::size_t requests_max() const = 0;
-  // Whether a request may be sent now; looks at the socket, so that a close by the peer is seen first.
+  // Whether a request may be sent now, as far as is known: without a look at the socket.
+  virtual bool ready() const = 0;
+  // The same; looks at the socket, which costs a system call, so that a close by the peer is seen first.
   virtual bool available() const = 0;
   virtual bool idle() const = 0;  // no exchange under way
   // How long an idle connection may be kept: `otherwise`, or less where the peer said so (Keep-Alive:

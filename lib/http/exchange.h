@@ -28,6 +28,10 @@ class ServerExchangeHandler {
   virtual void request_body(std::string_view bytes) = 0;
   virtual void request_end(const codec::Headers& trailers) = 0;
   virtual void response_drained() = 0;
+  // The caller will send nothing more on this connection. It may be gone, or wait for its answer all the
+  // same: nothing tells the two apart before something is sent to it. HTTP/1 alone, behind a complete
+  // request.
+  virtual void caller_ended() {}
   // Request and response are both complete.
   virtual void exchange_finished() = 0;
   // The caller went away, broke the protocol, or reset() was called.

@@ -44,14 +44,16 @@ Duration Http1ClientConnection::idle_limit(Duration otherwise) const {
 
 // ---- the request goes out ----
 
-bool Http1ClientConnection::available() const {
-  return phase_ == Phase::idle && !failing_ && !draining_ && !peer_ended_ && stream_->idle_and_open();
+bool Http1ClientConnection::ready() const {
+  return phase_ == Phase::idle && !failing_ && !draining_ && !peer_ended_;
 }
+
+bool Http1ClientConnection::available() const { return ready() && stream_->idle_and_open(); }
 
 ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, bool end,
                                                ClientExchangeHandler& handler) {
   WEFT_CHECK(exchange_ == nullptr);
-  const bool usable = available();
+  const bool usable = ready();
   exchange_ = &handler;
   left_ = false;
   paused_ = false;

@@ -19,6 +19,7 @@ class Http1ClientConnection final : public ClientConnection, private ClientExcha
 
   ClientExchange& request(const codec::RequestHead& head, bool end, ClientExchangeHandler& handler) override;
   std::size_t requests_max() const override { return 1; }
+  bool ready() const override;
   bool available() const override;
   bool idle() const override { return phase_ == Phase::idle; }
   Duration idle_limit(Duration otherwise) const override;

@@ -71,12 +71,11 @@ void Http1ServerConnection::peer_ended_in_order() {
     return refuse(parser_.error());
   }
   if (phase_ != Phase::exchange) return;
-  if (incoming_ == Incoming::tunnel && !paused_) {
-    end_incoming({});
-  } else if (incoming_ == Incoming::message) {
-    fail(Error{Code::closed, "the caller closed within the request body"});
-  }
+  if (incoming_ == Incoming::tunnel && !paused_) return end_incoming({});
+  if (incoming_ == Incoming::message)
+    return fail(Error{Code::closed, "the caller closed within the request body"});
   // A complete request is answered all the same: the caller may have closed one half only.
+  if (incoming_ == Incoming::complete && exchange_ != nullptr) exchange_->caller_ended();
 }
 
 // ---- what goes out ----

@@ -85,10 +85,12 @@ std::size_t Http2ClientConnection::requests_max() const {
   return std::min<std::size_t>(session().requests_max(), limits::http2_streams_max);
 }
 
+bool Http2ClientConnection::ready() const { return streams_.size() < requests_max(); }
+
 bool Http2ClientConnection::available() const {
   // Once in use, an idle peer has nothing to say but that it goes. At first its SETTINGS may be waiting.
   if (streams_.empty() && answered_ && !transport_.stream().idle_and_open()) return false;
-  return streams_.size() < requests_max();
+  return ready();
 }
 
 ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, bool end,

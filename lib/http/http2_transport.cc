@@ -18,6 +18,9 @@ codec::Http2Options session_options(const Http2TransportOptions& options) {
   return session;
 }
 
+// Whole TLS records of what leaves together.
+constexpr std::size_t batch_bytes = 4 * 16 * 1024;
+
 // Counts how deep inside events the object is.
 class Busy {
  public:
@@ -60,10 +63,16 @@ void Http2Transport::write_out() {
   flush_scheduled_ = false;
   if (over_ || finishing_) return;
   const Busy busy(busy_);
-  while (stream_->writable()) {
-    const std::string_view bytes = session_.produce();
-    if (bytes.empty()) break;
-    stream_->write(bytes);
+  // Frames that leave together share TLS records: a record each would cost more than what is in it.
+  std::string batch;
+  bool more = true;
+  while (more && stream_->writable()) {
+    const std::string_view frame = session_.produce();
+    more = !frame.empty();
+    batch.append(frame);
+    if (batch.size() < batch_bytes && more) continue;
+    if (!batch.empty()) stream_->write(batch);
+    batch.clear();
   }
   if (session_.finished()) finish();
 }
@@ -104,7 +113,7 @@ void Http2Transport::feed(std::string_view bytes) {
   pinged_ = false;
   const Busy busy(busy_);
   session_.feed(bytes, loop_.now());
-  write_out();
+  session_.finished() ? write_out() : flush();
 }
 
 void Http2Transport::stream_end() {

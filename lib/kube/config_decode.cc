@@ -234,6 +234,20 @@ Result<policy::InboundPort> get(const wire::InboundPort& in, std::string_view fi
   return out;
 }
 
+Result<std::optional<policy::OutboundPolicy>> get(wire::InboundPolicy::OutboundPolicy in) {
+  using Out = std::optional<policy::OutboundPolicy>;
+  switch (in) {
+    case wire::InboundPolicy::AS_STARTED:
+      return Out();
+    case wire::InboundPolicy::ALLOW_ANY:
+      return Out(policy::OutboundPolicy::allow_any);
+    case wire::InboundPolicy::REGISTRY_ONLY:
+      return Out(policy::OutboundPolicy::registry_only);
+    default:
+      return fail(Code::invalid, str_cat("outbound_policy: unknown value ", static_cast<int>(in)));
+  }
+}
+
 Result<Content> get(const wire::InboundPolicy& in) {
   policy::InboundPolicy out;
   out.workload = in.workload();
@@ -256,6 +270,7 @@ Result<Content> get(const wire::InboundPolicy& in) {
   if (in.has_tcp_max_age_ms()) {
     WEFT_ASSIGN(out.tcp_max_age, duration(in.tcp_max_age_ms(), "tcp_max_age"));
   }
+  WEFT_ASSIGN(out.outbound_policy, get(in.outbound_policy()));
   return Content(std::move(out));
 }
 

@@ -134,6 +134,11 @@ void put(wire::InboundPolicy& out, const policy::InboundPolicy& in) {
   out.set_log_level(in.log_level);
   out.set_drain_timeout_ms(static_cast<std::uint64_t>(in.drain_timeout.count()));
   if (in.tcp_max_age) out.set_tcp_max_age_ms(static_cast<std::uint64_t>(in.tcp_max_age->count()));
+  if (in.outbound_policy) {
+    out.set_outbound_policy(*in.outbound_policy == policy::OutboundPolicy::allow_any
+                                ? wire::InboundPolicy::ALLOW_ANY
+                                : wire::InboundPolicy::REGISTRY_ONLY);
+  }
 }
 
 void put(wire::Resource& out, const Content& content) {

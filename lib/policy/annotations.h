@@ -46,8 +46,6 @@ struct PortMode {
   bool operator==(const PortMode&) const = default;
 };
 
-enum class OutboundPolicy : std::uint8_t { allow_any, registry_only };
-
 // weft.mesh/allow, deny and audit of one object; names are "<owner> allow #1".
 struct RuleSettings {
   std::vector<RbacRule> rules;

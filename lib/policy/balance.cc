@@ -98,13 +98,13 @@ std::optional<std::uint32_t> Balancer::pick_among(const BalanceInput& input, Ran
 
 std::optional<std::uint32_t> Balancer::pick(const BalanceInput& input, Random& random) const {
   if (candidates_.empty()) return std::nullopt;
-  constexpr unsigned ejected_rank = 1;
+  constexpr unsigned passed_over_rank = 1;
   constexpr unsigned tried_rank = 2;
-  for (unsigned worst = 0; worst <= tried_rank + ejected_rank; ++worst) {
+  for (unsigned worst = 0; worst <= tried_rank + passed_over_rank; ++worst) {
     const auto fits = [&input, worst](std::uint32_t candidate) {
       const EndpointState& state = *input.states[candidate];
-      const unsigned rank =
-          (input.tried.has(state) ? tried_rank : 0) + (state.outlier.ejected(input.now) ? ejected_rank : 0);
+      const unsigned rank = (input.tried.has(state) ? tried_rank : 0) +
+                            (state.outlier.passed_over(input.now) ? passed_over_rank : 0);
       return rank <= worst;
     };
     if (const auto found = pick_among(input, random, fits)) return found;

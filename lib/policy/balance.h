@@ -53,8 +53,9 @@ class Balancer {
            std::vector<std::uint32_t> candidates);
 
   std::span<const std::uint32_t> candidates() const { return candidates_; }
-  // One of the candidates, in this order of preference: neither tried nor ejected; not tried; tried but not
-  // ejected; any. Nothing only when there are none. REQUIRES: states[i] is that of endpoints[i].
+  // One of the candidates, in this order of preference: neither tried nor to be passed over (ejected, or not
+  // reached a moment ago); not tried; tried but not to be passed over; any. Nothing only when there are none.
+  // REQUIRES: states[i] is that of endpoints[i].
   std::optional<std::uint32_t> pick(const BalanceInput& input, Random& random) const;
 
  private:

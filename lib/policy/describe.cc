@@ -56,6 +56,10 @@ std::string_view name_of(DefaultPolicy policy) {
   return names.at(static_cast<std::size_t>(policy));
 }
 
+std::string_view name_of(OutboundPolicy policy) {
+  return policy == OutboundPolicy::registry_only ? "registry-only" : "allow-any";
+}
+
 std::string_view name_of(RbacAction action) {
   constexpr std::array<std::string_view, 3> names{"allow", "deny", "audit"};
   return names.at(static_cast<std::size_t>(action));

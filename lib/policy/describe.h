@@ -9,10 +9,11 @@
 
 namespace weft::policy {
 
-std::string_view name_of(Protocol protocol);     // "http1"
-std::string_view name_of(MtlsMode mode);         // "strict"
-std::string_view name_of(DefaultPolicy policy);  // "authenticated"
-std::string_view name_of(RbacAction action);     // "deny"
+std::string_view name_of(Protocol protocol);      // "http1"
+std::string_view name_of(MtlsMode mode);          // "strict"
+std::string_view name_of(DefaultPolicy policy);   // "authenticated"
+std::string_view name_of(RbacAction action);      // "deny"
+std::string_view name_of(OutboundPolicy policy);  // "registry-only"
 
 std::string describe(Millis duration);                 // "10s", "1500ms"
 std::string describe(const RouteRule& rule);           // "header(end-user)=john & method=GET -> v2"

@@ -22,6 +22,11 @@ MtlsMode effective_mtls(const PodSettings& pod, const NamespaceSettings& name_sp
   return name_space.mtls.value_or(MtlsMode::permissive);
 }
 
+std::optional<OutboundPolicy> effective_outbound(const PodSettings& pod,
+                                                 const NamespaceSettings& name_space) {
+  return pod.outbound_policy ? pod.outbound_policy : name_space.outbound_policy;
+}
+
 Protocol effective_protocol(const PodSettings& pod, Protocol declared, std::uint16_t port) {
   const bool opaque = std::any_of(pod.opaque_ports.begin(), pod.opaque_ports.end(),
                                   [port](const PortRange& range) { return range.contains(port); });

@@ -1,7 +1,9 @@
-// What governs one inbound port: which entry of the policy, which mTLS mode, which protocol inside. Pure.
+// What governs one inbound port: which entry of the policy, which mTLS mode, which protocol inside; and what
+// governs the pod as a whole. Pure.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "policy/annotations.h"
@@ -15,6 +17,9 @@ const InboundPort& inbound_port(const InboundPolicy& policy, std::uint16_t port)
 
 // The most specific word wins: mtls-ports of the pod, mtls of the pod, mtls of the Namespace, permissive.
 MtlsMode effective_mtls(const PodSettings& pod, const NamespaceSettings& name_space, std::uint16_t port);
+
+// Where the pod may connect beyond the mesh; nothing: neither says so.
+std::optional<OutboundPolicy> effective_outbound(const PodSettings& pod, const NamespaceSettings& name_space);
 
 // What a port speaks: an opaque port is TCP, whatever a Service declares.
 Protocol effective_protocol(const PodSettings& pod, Protocol declared, std::uint16_t port);

@@ -19,6 +19,10 @@ bool OutlierState::failed(MonotonicTime now, const OutlierSettings& settings) {
   return failures >= settings.consecutive && !ejected(now);
 }
 
+void OutlierState::unreachable(MonotonicTime now) {
+  unreachable_until_ns_.store(nanoseconds(now) + nanoseconds(unreachable_time), std::memory_order_relaxed);
+}
+
 void OutlierState::eject(MonotonicTime now, const OutlierSettings& settings) {
   constexpr std::uint32_t doublings_max = 20;
   const std::int64_t until = ejected_until_ns_.load(std::memory_order_relaxed);

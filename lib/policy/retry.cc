@@ -25,12 +25,6 @@ constexpr std::uint32_t grpc_unavailable = 14;
 
 bool is_gateway_error(std::uint16_t status) { return status >= 502 && status <= 504; }
 
-// Whether it is proved that no application saw the try.
-bool is_proved(const TryOutcome& outcome) {
-  return outcome.end == TryEnd::connect_failure || outcome.end == TryEnd::refused_stream ||
-         (outcome.end == TryEnd::reset && outcome.never_delivered);
-}
-
 std::uint32_t grpc_bit(std::uint32_t status) {
   switch (status) {
     case grpc_cancelled:
@@ -112,6 +106,28 @@ std::string_view no_retry_name(NoRetry reason) {
   return "unknown";
 }
 
+bool reached_no_application(const TryOutcome& outcome) {
+  return outcome.end == TryEnd::connect_failure || outcome.end == TryEnd::refused_stream ||
+         (outcome.end == TryEnd::reset && outcome.never_delivered);
+}
+
+Health health_of(const TryOutcome& outcome) {
+  switch (outcome.end) {
+    case TryEnd::response:
+      return status_is_failure(outcome.status) ? Health::bad : Health::good;
+    case TryEnd::connect_failure:
+      return Health::unreachable;
+    // Servers close what is idle, and connections that are old enough: that is their right.
+    case TryEnd::refused_stream:
+      return Health::unknown;
+    case TryEnd::reset:
+      return outcome.raced || outcome.closed_idle || outcome.never_delivered ? Health::unknown : Health::bad;
+    case TryEnd::per_try_timeout:
+      return Health::bad;
+  }
+  return Health::unknown;
+}
+
 RetryState::RetryState(const RetryPolicy& policy, std::string_view method, bool grpc)
     : policy_(policy), back_off_(back_off_first, back_off_longest), grpc_(grpc) {
   if (policy.attempts || policy.retry_on) retry_on_ = policy.retry_on.value_or(default_retry_on);
@@ -165,7 +181,7 @@ bool RetryState::named_for_grpc(const TryOutcome& outcome) const {
 }
 
 std::optional<RetryClass> RetryState::retry_class(const TryOutcome& outcome) const {
-  if (is_proved(outcome)) return RetryClass::proved;
+  if (reached_no_application(outcome)) return RetryClass::proved;
   // RFC 9110 § 9.2.2: what an idle connection's close interrupts may be repeated where that changes nothing.
   if (outcome.end == TryEnd::reset && outcome.raced && idempotent_) return RetryClass::idempotent;
   if (grpc_) return named_for_grpc(outcome) ? std::optional(RetryClass::opted_in) : std::nullopt;

@@ -12,6 +12,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "policy/outlier.h"
 #include "policy/snapshot.h"
 
 namespace weft::policy {
@@ -77,9 +78,14 @@ struct TryOutcome {
   bool never_delivered =
       false;           // reset: proved that no byte was handed to the kernel (http::Delivery::never)
   bool raced = false;  // reset: a connection used before closed in place of an answer (http::Delivery::raced)
+  bool closed_idle = false;  // reset: the same, as the peer's sidecar says of the application behind it
   std::uint16_t status = 0;  // 0: there was no answer; a peer's sidecar answers for an application that reset
   std::optional<std::uint32_t> grpc_status;
 };
+
+// Whether it is proved that no application saw the try.
+bool reached_no_application(const TryOutcome& outcome);
+Health health_of(const TryOutcome& outcome);
 
 struct TrySituation {
   bool replayable = true;                // the request sent so far is still held whole

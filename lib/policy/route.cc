@@ -78,10 +78,12 @@ std::uint32_t RouteTable::group_of(const std::string& subset) {
   return static_cast<std::uint32_t>(groups_.size() - 1);
 }
 
-bool RouteTable::alive(const Group& group, MonotonicTime now) const {
-  const auto members = group.balancer.candidates();
-  return std::any_of(members.begin(), members.end(),
-                     [this, now](std::uint32_t i) { return !states_[i]->outlier.ejected(now); });
+// Whether it has an endpoint to hope for.
+bool RouteTable::alive(const Balancer& balancer, const TriedEndpoints& tried, MonotonicTime now) const {
+  const auto members = balancer.candidates();
+  return std::any_of(members.begin(), members.end(), [this, &tried, now](std::uint32_t i) {
+    return !states_[i]->outlier.passed_over(now) && !tried.has(*states_[i]);
+  });
 }
 
 bool RouteTable::matches(const Condition& condition, const codec::RequestHead& head) {
@@ -106,38 +108,49 @@ bool RouteTable::matches(const Condition& condition, const codec::RequestHead& h
   return false;
 }
 
-RouteChoice RouteTable::choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const {
-  RouteChoice choice = choose_group(head, now, random);
+RouteChoice RouteTable::choose(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                               Random& random) const {
+  RouteChoice choice = choose_group(head, tried, now, random);
   if (service_->load_balancer.kind != LoadBalancer::Kind::hash) return choice;
   const auto caller = caller_hash(service_->load_balancer.key, head);
   choice.caller = caller ? *caller : random.next();
   return choice;
 }
 
-RouteChoice RouteTable::choose_group(const codec::RequestHead* head, MonotonicTime now,
-                                     Random& random) const {
+RouteChoice RouteTable::elsewhere(const RouteChoice& choice, const codec::RequestHead* head,
+                                  const TriedEndpoints& tried, MonotonicTime now, Random& random) const {
+  if (choice.balancer == nullptr || alive(*choice.balancer, tried, now)) return choice;
+  RouteChoice other = choose(head, tried, now, random);
+  other.caller = choice.caller;
+  return has_untried(other, tried) ? other : choice;
+}
+
+RouteChoice RouteTable::choose_group(const codec::RequestHead* head, const TriedEndpoints& tried,
+                                     MonotonicTime now, Random& random) const {
   if (head != nullptr) {
     for (const Rule& rule : rules_) {
       const bool all_hold =
           std::all_of(rule.conditions.begin(), rule.conditions.end(),
                       [head](const Condition& condition) { return matches(condition, *head); });
       const Group& group = groups_[rule.group];
-      if (all_hold && alive(group, now)) return RouteChoice{group.subset, &group.balancer, rule.index};
+      if (all_hold && alive(group.balancer, tried, now))
+        return RouteChoice{group.subset, &group.balancer, rule.index};
     }
   }
-  const Group* const group = weighted_group(head, now, random);
+  const Group* const group = weighted_group(head, tried, now, random);
   return group == nullptr ? RouteChoice{{}, &all_} : RouteChoice{group->subset, &group->balancer};
 }
 
 // One of the parts of the canary that has a living endpoint; null when none has.
-const RouteTable::Group* RouteTable::weighted_group(const codec::RequestHead* head, MonotonicTime now,
+const RouteTable::Group* RouteTable::weighted_group(const codec::RequestHead* head,
+                                                    const TriedEndpoints& tried, MonotonicTime now,
                                                     Random& random) const {
   // The parts of the canary come first among the groups; those of routes alone have weight 0.
   std::bitset<subsets_max> living;
   std::uint64_t total = 0;
   const std::size_t count = std::min(groups_.size(), subsets_max);
   for (std::size_t i = 0; i < count; ++i) {
-    if (groups_[i].weight == 0 || !alive(groups_[i], now)) continue;
+    if (groups_[i].weight == 0 || !alive(groups_[i].balancer, tried, now)) continue;
     living.set(i);
     total += groups_[i].weight;
   }
@@ -184,12 +197,11 @@ bool RouteTable::has_untried(const RouteChoice& choice, const TriedEndpoints& tr
                      [this, &tried](std::uint32_t i) { return !tried.has(*states_[i]); });
 }
 
-bool RouteTable::report(EndpointState& endpoint, bool success, MonotonicTime now) const {
+bool RouteTable::report(EndpointState& endpoint, Health health, MonotonicTime now) const {
   const OutlierSettings& settings = service_->outlier;
-  if (success) {
-    endpoint.outlier.succeeded();
-    return false;
-  }
+  if (health == Health::good) endpoint.outlier.succeeded();
+  if (health == Health::unreachable) endpoint.outlier.unreachable(now);
+  if (health == Health::good || health == Health::unknown) return false;
   if (!endpoint.outlier.failed(now, settings)) return false;
   const auto ejected = static_cast<std::uint64_t>(std::count_if(
       states_.begin(), states_.end(), [now](const auto& state) { return state->outlier.ejected(now); }));

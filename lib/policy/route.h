@@ -43,11 +43,17 @@ class RouteTable {
 
   const Service& service() const { return *service_; }
 
-  // The first rule that matches and whose subset has an endpoint that is not ejected; else by weight among
-  // such subsets, for callers that weft.mesh/canary-sticky tells apart always the same; else all endpoints: a
-  // Service with an endpoint always has an answer. `head` null: TCP, which no rule matches. REQUIRES:
-  // head->target is normalised (path.h).
-  RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
+  // The first rule that matches and whose subset has an endpoint that is not passed over; else by weight
+  // among such subsets, for callers that weft.mesh/canary-sticky tells apart always the same; else all
+  // endpoints: a Service with an endpoint always has an answer. `head` null: TCP, which no rule matches.
+  // REQUIRES: head->target is normalised (path.h).
+  RouteChoice choose(const codec::RequestHead* head, MonotonicTime now, Random& random) const {
+    return choose(head, {}, now, random);
+  }
+  // Where a request goes on that has reached no application: by the same choice while that has an endpoint to
+  // hope for, else as if those that were tried were gone.
+  RouteChoice elsewhere(const RouteChoice& choice, const codec::RequestHead* head,
+                        const TriedEndpoints& tried, MonotonicTime now, Random& random) const;
 
   // Nothing only when there are no candidates. The caller counts it with ActiveRequest and adds it to
   // `tried`.
@@ -59,7 +65,7 @@ class RouteTable {
   bool has_untried(const RouteChoice& choice, const TriedEndpoints& tried) const;
 
   // What became of a try. True when it ejected the endpoint (for log and metric).
-  bool report(EndpointState& endpoint, bool success, MonotonicTime now) const;
+  bool report(EndpointState& endpoint, Health health, MonotonicTime now) const;
 
  private:
   struct Condition {
@@ -79,10 +85,14 @@ class RouteTable {
   };
 
   std::uint32_t group_of(const std::string& subset);
-  bool alive(const Group& group, MonotonicTime now) const;
+  RouteChoice choose(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                     Random& random) const;
+  bool alive(const Balancer& balancer, const TriedEndpoints& tried, MonotonicTime now) const;
   static bool matches(const Condition& condition, const codec::RequestHead& head);
-  RouteChoice choose_group(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
-  const Group* weighted_group(const codec::RequestHead* head, MonotonicTime now, Random& random) const;
+  RouteChoice choose_group(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                           Random& random) const;
+  const Group* weighted_group(const codec::RequestHead* head, const TriedEndpoints& tried, MonotonicTime now,
+                              Random& random) const;
 
   std::shared_ptr<const Service> service_;
   EndpointStates states_;  // as service_->endpoints

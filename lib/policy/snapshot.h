@@ -23,6 +23,7 @@ constexpr bool is_http(Protocol protocol) {
 }
 enum class MtlsMode : std::uint8_t { permissive, strict, disable };
 enum class DefaultPolicy : std::uint8_t { allow, authenticated, deny };
+enum class OutboundPolicy : std::uint8_t { allow_any, registry_only };
 
 // ---- outbound: how callers reach a Service ----
 
@@ -161,7 +162,7 @@ struct AddressOwner {
   bool operator==(const AddressOwner&) const = default;
 };
 
-// ---- inbound: who may call this pod ----
+// ---- the pod itself: who may call it, and how its sidecar is to behave ----
 
 struct RbacSource {
   enum class Kind : std::uint8_t { service_account, name_space, any_mesh, anonymous };
@@ -206,6 +207,7 @@ struct InboundPolicy {
   std::string log_level;  // empty: as started
   Millis drain_timeout{45000};
   std::optional<Millis> tcp_max_age;  // opaque TCP ends then, or when the caller's certificate expires
+  std::optional<OutboundPolicy> outbound_policy;  // nothing: as started
   bool operator==(const InboundPolicy&) const = default;
 };
 

@@ -21,15 +21,17 @@ TEST(Config, ShowsRulesRoutesAndWhoIsEjected) {
       "default_policy": "allow", "ports": [{"port": 0, "mtls": "strict", "protocol": "detect", "rules": []},
       {"port": 8080, "mtls": "permissive", "protocol": "http1",
        "rules": [{"name": "service default/hello allow #1", "rule": "methods=GET"}]}]},
+      "outbound_policy": "registry-only",
       "services": [{"name": "default/world:80", "protocol": "http1", "timeout": "2s",
        "retry": {"attempts": 2, "per_try_timeout": "1s", "budget_percent": 20}, "routes": ["path=/x -> v2"],
        "canary": {"v1": 90, "v2": 10}, "endpoints": [{"address": "198.18.0.2:8080", "identity": "", "subset": "v1",
        "workload": "default/world-1", "active": 3, "ejected": true}]}],
       "addresses": {"198.18.128.1:80": "service default/world:80"}})");
   ASSERT_TRUE(tables) << tables.error().message;
-  for (const char* part : {"INBOUND  default/hello-1, spiffe://x, default-policy allow", "others",
-                           "methods=GET", "SERVICE  default/world:80", "2, a try 1s", "v1=90,v2=10",
-                           "route path=/x -> v2", "ejected", "198.18.128.1:80   service default/world:80"})
+  for (const char* part :
+       {"INBOUND  default/hello-1, spiffe://x, default-policy allow", "others", "methods=GET",
+        "OUTBOUND  outbound-policy registry-only", "SERVICE  default/world:80", "2, a try 1s", "v1=90,v2=10",
+        "route path=/x -> v2", "ejected", "198.18.128.1:80   service default/world:80"})
     EXPECT_NE(tables->find(part), std::string::npos) << part << "\n" << *tables;
 }
 

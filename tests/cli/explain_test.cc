@@ -180,6 +180,20 @@ TEST(Explain, HostsAreThoseOfClusterDns) {
   EXPECT_TRUE(says(port.notes, "has no TCP port 81; it has 80 (http)"));
 }
 
+TEST(Explain, TheOutboundPolicyOfACallersNamespaceDecidesOverWhatIsOutside) {
+  const World world = world_of(
+      service("world", "") +
+      "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: default, labels: {weft.mesh/inject: enabled}, "
+      "annotations: {weft.mesh/outbound-policy: registry-only}}\n");
+  for (const char* from : {"default/hello", "default/nobody-yet"}) {
+    const Explanation refused = ask(world, {.from = from, .to = "example.com:443"});
+    EXPECT_EQ(refused.outcome.reason, "registry-only") << from;
+    EXPECT_EQ(refused.outcome.status, 502) << from;
+  }
+  EXPECT_TRUE(ask(world, {}).outcome.allowed);
+  EXPECT_TRUE(ask(world, {.from = "legacy/old", .to = "example.com:443"}).outcome.allowed);
+}
+
 TEST(Explain, APodCalledByItsAddressHasNoCanaryAndItsOwnRules) {
   const World world = world_of(service(
       "world", "weft.mesh/canary: \"v1=90,v2=10\", weft.mesh/timeout: 3s, weft.mesh/deny: \"methods=PUT\""));

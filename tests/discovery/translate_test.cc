@@ -314,6 +314,20 @@ TEST_F(Translate, MtlsModesGoFromNamespaceOverPodToPort) {
   EXPECT_EQ(inbound("b").default_policy, policy::DefaultPolicy::authenticated);
 }
 
+TEST_F(Translate, WhereAPodMayConnectIsItsOwnWordOrItsNamespaces) {
+  using policy::OutboundPolicy;
+  const std::string pods =
+      pod_yaml("a", "198.18.1.1", "app: a") +
+      pod_yaml("b", "198.18.1.2", "app: b", ", annotations: {weft.mesh/outbound-policy: allow-any}");
+  apply(pods);
+  EXPECT_EQ(inbound("a").outbound_policy, std::nullopt);
+  apply(
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: default, annotations: "
+      "{weft.mesh/outbound-policy: registry-only}}\n");
+  EXPECT_EQ(inbound("a").outbound_policy, OutboundPolicy::registry_only);
+  EXPECT_EQ(inbound("b").outbound_policy, OutboundPolicy::allow_any);
+}
+
 TEST_F(Translate, APodsOwnWishesReachItsSidecar) {
   apply(pod_yaml("a", "198.18.1.1", "app: a",
                  ", annotations: {weft.mesh/access-log: all, weft.mesh/log-level: debug,"

@@ -1,9 +1,10 @@
 """Every annotation of a pod template does what the documentation says of it."""
 import os
+import subprocess
 
 import pytest
 
-from mesh import Mesh, deployment, namespace, pod, service, service_account
+from mesh import Mesh, WEFT, deployment, namespace, pod, service, service_account
 from test_traffic import sidecar_pid
 
 APPS = {
@@ -130,3 +131,21 @@ def test_registry_only_knows_the_mesh_alone(mesh):
     assert status.split()[1] == "502" and headers["x-weft-error"] == "registry-only"
     mesh.exec("registry", "sh", "-c", "echo not http | timeout 5 nc -N 198.19.0.1 22", check=False)
     assert mesh.until(lambda: "connection refused" in mesh.sidecar_log("registry")), mesh.sidecar_log("registry")
+
+
+def test_registry_only_on_a_namespace_holds_for_its_pods_while_they_run(mesh):
+    def outcome(name):
+        # Nobody answers there: who may go there waits in vain.
+        answer = mesh.exec(name, "curl", "-s", "-m", "1", "-o", "/dev/null", "-D", "-", "http://198.19.0.1/", check=False)
+        return "refused" if "x-weft-error: registry-only" in answer.stdout else "let through" if not answer.stdout else answer.stdout
+    assert outcome("client") == "let through"
+    mesh.annotate("namespace/default", "weft.mesh/outbound-policy=registry-only")
+    try:
+        assert mesh.until(lambda: outcome("client") == "refused", 15)
+        assert mesh.code("client", "http://strict/") == "200"
+        for command in (["config", "client"], ["explain", "--from", "default/client", "--to", "198.19.0.1:80"]):
+            told = subprocess.run([str(WEFT), *command, "--name", mesh.name], capture_output=True, text=True, timeout=60)
+            assert "registry-only" in told.stdout, told.stdout + told.stderr
+    finally:
+        mesh.annotate("namespace/default", "weft.mesh/outbound-policy-")
+    assert mesh.until(lambda: outcome("client") == "let through", 15)

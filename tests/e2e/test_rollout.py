@@ -20,11 +20,11 @@ def mesh():
 
 
 class Load:
-    """`with Load(mesh, url, rate) as load:` from beginning to end; its report is there afterwards."""
+    """`with Load(mesh, host, rate) as load:` from beginning to end; its report is there afterwards."""
 
-    def __init__(self, mesh, url, rate):
+    def __init__(self, mesh, host, rate):
         self.command = [str(WEFT), "local", "exec", "--name", mesh.name, "client", "--", "/usr/bin/python3", f"{ROOT}/tests/e2e/load.py",
-                        url, str(rate)]
+                        "steady", host, str(rate)]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -49,7 +49,7 @@ def restart_all(mesh):
 def test_a_rolling_restart_of_all_pods_under_500_requests_a_second_loses_none(mesh):
     """POST as well as GET: what is never sent twice must not fail either."""
     before = {p["name"] for p in mesh.pods("shop")}
-    with Load(mesh, "http://shop/", 500) as load:
+    with Load(mesh, "shop", 500) as load:
         restart_all(mesh)
     assert not before & {p["name"] for p in mesh.pods("shop")}
     assert load.report["failed"] == {}, [line for line in mesh.access_log("client") if line.get("status") == 503]
@@ -58,7 +58,7 @@ def test_a_rolling_restart_of_all_pods_under_500_requests_a_second_loses_none(me
 
 def test_a_canary_whose_subset_does_not_exist_yet_costs_nobody_an_answer(mesh):
     """The route first, then its pods, then the pods go and the route stays."""
-    with Load(mesh, "http://shop/", 100) as load:
+    with Load(mesh, "shop", 100) as load:
         mesh.annotate("service/shop", "weft.mesh/canary=v1=50,v2=50")
         (mesh.folder / "v2.json").write_text(json.dumps(versions("shop-v2", 2, "v2")))
         mesh.weft("apply", "-f", str(mesh.folder / "v2.json"))
@@ -73,7 +73,7 @@ def test_a_canary_whose_subset_does_not_exist_yet_costs_nobody_an_answer(mesh):
 
 
 def test_endpoints_that_come_and_go_are_not_noticed(mesh):
-    with Load(mesh, "http://shop/", 200) as load:
+    with Load(mesh, "shop", 200) as load:
         for replicas in (5, 1, 3):
             mesh.weft("scale", "deployment/shop", str(replicas))
             assert mesh.until(lambda: len(mesh.pods("shop")) == replicas and all(p["ready"] for p in mesh.pods("shop")), 40)

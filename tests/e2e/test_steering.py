@@ -10,7 +10,7 @@ import pytest
 
 from mesh import ROOT, WEFT, Mesh, deployment, namespace, pod, service, service_account
 
-LOAD = ["/usr/bin/python3", str(ROOT / "tests/e2e/steering_load.py")]
+LOAD = ["/usr/bin/python3", str(ROOT / "tests/e2e/load.py")]
 SLOW_SECONDS = 1
 
 

@@ -90,6 +90,8 @@ class RaceWorld {
       app_ = std::make_unique<ImpatientApplication>(network_.add_loop({ip}), Address{ip, 15006});
     }
     service.endpoints = {endpoint};
+    // Whatever counts as a failure takes it out.
+    service.outlier = {.consecutive = 1, .interval = 10s, .ejection = 30s, .max_percent = 100};
     hello_.know({service});
   }
 
@@ -134,6 +136,9 @@ class RaceWorld {
     }
     return counted;
   }
+  int ejections() const {
+    return hello_.telemetry.ejections + (world_ == nullptr ? 0 : world_->telemetry.ejections);
+  }
   void advance(Duration time) { network_.advance(time); }
 
  private:
@@ -157,7 +162,9 @@ class MeshRaceTest : public testing::TestWithParam<Application> {
       ASSERT_EQ(first.status, 200);
       ASSERT_EQ(first.answered, 1);
       world.advance(patience + offset);
-      visit(world.call(method), world, str_cat(offset.count(), " from the close, seed ", seed - 1));
+      const std::string where = str_cat(offset.count(), " from the close, seed ", seed - 1);
+      visit(world.call(method), world, where);
+      EXPECT_EQ(world.ejections(), 0) << "closing what is idle is no failure: " << where;
     }
   }
 };

@@ -107,6 +107,40 @@ TEST_F(MeshSteeringTest, AStickyCallerKeepsItsSubsetAndMovesOnlyWithTheWeights) 
   }
 }
 
+// Before discovery knows of it.
+TEST_F(MeshSteeringTest, ASubsetWhosePodsEndAtOnceCostsNoCallerItsAnswerAndTheNextNoTry) {
+  policy::Service service = three();
+  service.canary_sticky = CallerKey{CallerKey::Kind::header, "x-user"};
+  service.canary = {{"v1", 50}, {"v2", 50}};
+  hello_->know({service});
+  std::vector<std::string> of_v1;
+  for (int user = 0; user < 20; ++user) {
+    if (answer(with("x-user", std::to_string(user))) == "0") of_v1.push_back(std::to_string(user));
+  }
+  ASSERT_GE(of_v1.size(), 3u);
+  worlds_[0]->stop_serving(app_port);
+  worlds_[0]->stop_inbound();
+  network_.advance(10min);  // what was pooled is gone
+  for (const std::string& user : of_v1) {
+    http::FetchRequest post = with("x-user", user);
+    post.head.method = "POST";
+    post.body = "payout";
+    const auto reply = call(*hello_, std::move(post));
+    ASSERT_TRUE(reply) << reply.error().message;
+    EXPECT_EQ(reply->head.status, 200);
+  }
+  network_.advance(100ms);
+  std::size_t tries = 0;
+  for (const sidecar::RequestRecord& record : hello_->telemetry.requests) {
+    if (record.method != "POST") continue;
+    EXPECT_EQ(record.peers.subset, "v2");
+    tries += record.tries.size();
+  }
+  EXPECT_EQ(tries, of_v1.size() + 1) << "the first of them found out for all";
+  network_.advance(2s);
+  EXPECT_EQ(hello_->telemetry.ejections, 0);
+}
+
 TEST_F(MeshSteeringTest, TheServicesOwnOutlierSettingsEject) {
   policy::Service service = three();
   // Simulated sidecars share what is known of an endpoint: a failure counts at the caller's and at its own.
@@ -206,6 +240,35 @@ TEST_F(MeshLimitsTest, ARequestWithoutAConnectionWaitsAndOneTooManyThatWaitsIsRe
   ASSERT_TRUE(until_held(1));
   answer_all();
   ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
+}
+
+// A caller that closes its connection may be gone, or may have closed one half only.
+TEST_F(MeshLimitsTest, ACallerThatEndsWhileItQueuesKeepsNobodyElseOut) {
+  know({.connections = 1, .pending = 1, .requests = 10});
+  const auto first = begin();
+  ASSERT_TRUE(until_held(1));
+  const auto leaving = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
+  network_.advance(100ms);
+  EXPECT_TRUE(leaving->data.empty()) << "it waits: " << leaving->data;
+  leaving->stream->end();
+  ASSERT_TRUE(network_.run_until([&] { return leaving->data.find("overload") != std::string::npos; }, 1s))
+      << "who is there still is told: " << leaving->data;
+  const auto second = begin();
+  network_.advance(100ms);
+  EXPECT_FALSE(second->outcome) << "it waits in the place of the one that left";
+  answer_all();
+  ASSERT_TRUE(until_held(1));
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
+}
+
+TEST_F(MeshLimitsTest, ACallerThatClosedItsHalfIsServedWhereNothingHasToQueue) {
+  know({.connections = 1, .pending = 1, .requests = 10});
+  const auto half = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
+  half->stream->end();
+  ASSERT_TRUE(until_held(1));
+  answer_all();
+  EXPECT_TRUE(network_.run_until([&] { return half->data.ends_with("late"); }, 1s)) << half->data;
 }
 
 TEST_F(MeshLimitsTest, LimitsAreLiveAndWhatIsUnderWayCounts) {

@@ -32,7 +32,7 @@ TEST(Settings, TakeWhatTheInjectorWritesAndDefaultTheRest) {
   EXPECT_EQ(settings->ca.port, 15012);
   EXPECT_EQ(settings->discovery.port, 15011);
   EXPECT_EQ(settings->workers, 2u);
-  EXPECT_EQ(settings->outbound_policy, OutboundPolicy::allow_any);
+  EXPECT_EQ(settings->outbound_policy, policy::OutboundPolicy::allow_any);
 }
 
 TEST(Settings, NameTheVariableThatIsMissing) {

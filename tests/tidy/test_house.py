@@ -62,11 +62,9 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 LARGER_FILES = {
     "lib/codec/http2.cc": 511,  # nghttp2's only door, with all of its callbacks
-    "lib/http/pool.cc": 417,
     "tests/lib/http/grpc_test.cc": 571,
     "tests/lib/http/http1_client_suite.cc": 449,
     "tests/lib/http/http1_server_suite.cc": 625,
-    "tests/lib/http/pool_suite.cc": 459,
     "tests/lib/io/stream_suite.cc": 488,
     "tests/lib/policy/annotations_test.cc": 423,
     "tests/sidecar/init_test.cc": 415,

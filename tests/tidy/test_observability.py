@@ -10,7 +10,8 @@ TRAFFIC = re.compile(r"sidecar/(connection|destination|exchange|extended_connect
                      r"preread|time_limit|tunnel|upstreams|worker|limits?|overload|fault|mirror)\w*\.(cc|h)$")
 NO_REASONS = {
     # header fields
-    "content-type", "content-length", "grpc-status", "grpc-message", "grpc-timeout", "x-weft-error", "x-weft-rule", "x-weft-attempts", "retry-after", "x-request-id",
+    "content-type", "content-length", "grpc-status", "grpc-message", "grpc-timeout", "x-weft-error", "x-weft-rule", "x-weft-attempts", "x-weft-closed-idle",
+    "retry-after", "x-request-id",
     "x-forwarded-client-cert", "sec-websocket-key", "sec-websocket-accept",
     # what becomes of a try (§ Access log)
     "connect-failure", "not-sent", "per-try-timeout",

@@ -59,6 +59,7 @@ policy::InboundPolicy full_inbound() {
   inbound.log_level = "debug";
   inbound.drain_timeout = policy::Millis(1500);
   inbound.tcp_max_age = policy::Millis(3600000);
+  inbound.outbound_policy = policy::OutboundPolicy::registry_only;
   using Kind = policy::RbacSource::Kind;
   policy::RbacRule rule{.name = "service default/hello allow #1",
                         .action = policy::RbacAction::deny,
@@ -112,6 +113,11 @@ TEST(ConfigCodec, KeepsEveryFieldOfAnAddressOwner) {
 
 TEST(ConfigCodec, KeepsEveryFieldOfAnInboundPolicy) {
   EXPECT_EQ(through_the_wire(full_inbound()), Content(full_inbound()));
+  for (const auto outbound : {std::optional<policy::OutboundPolicy>(), {policy::OutboundPolicy::allow_any}}) {
+    policy::InboundPolicy inbound = full_inbound();
+    inbound.outbound_policy = outbound;
+    EXPECT_EQ(through_the_wire(inbound), Content(inbound));
+  }
 }
 
 TEST(ConfigCodec, KeepsTrustRootsInOrder) {

@@ -58,6 +58,8 @@ TEST(Describe, NamesAreThoseOfTheGrammar) {
   EXPECT_EQ(name_of(DefaultPolicy::authenticated), "authenticated");
   EXPECT_EQ(name_of(DefaultPolicy::deny), "deny");
   EXPECT_EQ(name_of(RbacAction::audit), "audit");
+  EXPECT_EQ(name_of(OutboundPolicy::allow_any), "allow-any");
+  EXPECT_EQ(name_of(OutboundPolicy::registry_only), "registry-only");
   EXPECT_EQ(name_of(Protocol::detect), "detect");
   EXPECT_EQ(name_of(Protocol::tls), "tls");
   EXPECT_EQ(describe(Millis(2000)), "2s");

@@ -28,6 +28,16 @@ TEST(EffectiveMtls, TheMostSpecificWordWins) {
   EXPECT_EQ(effective_mtls(pod, name_space, 81), MtlsMode::disable);
 }
 
+TEST(EffectiveOutbound, ThePodsWordWinsOverItsNamespaces) {
+  PodSettings pod;
+  NamespaceSettings name_space;
+  EXPECT_EQ(effective_outbound(pod, name_space), std::nullopt) << "as the sidecar was started";
+  name_space.outbound_policy = OutboundPolicy::registry_only;
+  EXPECT_EQ(effective_outbound(pod, name_space), OutboundPolicy::registry_only);
+  pod.outbound_policy = OutboundPolicy::allow_any;
+  EXPECT_EQ(effective_outbound(pod, name_space), OutboundPolicy::allow_any);
+}
+
 TEST(EffectiveProtocol, AnOpaquePortIsTcpWhateverAServiceSays) {
   PodSettings pod;
   pod.opaque_ports = {{3000, 3010}};

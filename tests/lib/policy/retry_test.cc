@@ -359,6 +359,24 @@ TEST(Retry, TheRulesHoldForAnySequence) {
   }
 }
 
+TEST(Health, OnlyWhatSpeaksOfTheEndpointCountsAgainstIt) {
+  const std::pair<TryOutcome, Health> cases[] = {
+      {{.end = TryEnd::response, .status = 200}, Health::good},
+      {{.end = TryEnd::response, .status = 500}, Health::good},
+      {{.end = TryEnd::response, .status = 503}, Health::bad},
+      {{.end = TryEnd::reset}, Health::bad},
+      {{.end = TryEnd::reset, .raced = true}, Health::unknown},
+      {{.end = TryEnd::reset, .closed_idle = true, .status = 503}, Health::unknown},
+      {{.end = TryEnd::reset, .never_delivered = true}, Health::unknown},
+      {{.end = TryEnd::refused_stream}, Health::unknown},
+      {{.end = TryEnd::per_try_timeout}, Health::bad},
+      {{.end = TryEnd::connect_failure, .never_delivered = true}, Health::unreachable},
+      {{.end = TryEnd::connect_failure, .never_delivered = true, .status = 503}, Health::unreachable},
+  };
+  for (const auto& [outcome, health] : cases)
+    EXPECT_EQ(health_of(outcome), health) << try_end_name(outcome.end) << " " << outcome.status;
+}
+
 TEST(Sizes, OfPerRequestDecisionsArePinned) {
   EXPECT_EQ(sizeof(RetryState), 48u);
   EXPECT_EQ(sizeof(RetryDecision), 16u);

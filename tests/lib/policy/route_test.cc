@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -167,6 +168,58 @@ TEST(Route, WhenNoSubsetHasAnEndpointAnyEndpointAnswers) {
   EXPECT_EQ(f.table.choose(nullptr, f.now, f.random).candidates().size(), 2u);
 }
 
+// A request that reached no application goes on as if those that it was sent to were gone.
+TEST(Route, WhatReachedNoApplicationStaysInItsSubsetWhileThereIsHopeAndThenGoesWhereOthersWould) {
+  Service service = service_with({"v1", "v1", "v2", "v3"});
+  service.canary = {{"v1", 1}, {"v2", 99}};
+  service.routes = {{{{RouteCondition::Kind::path_exact, "", "/beta"}}, "v1"}};
+  service.canary_sticky = CallerKey{CallerKey::Kind::header, "x-user"};
+  Fixture f(service);
+  const codec::RequestHead head = request("POST", "/beta");
+  const RouteChoice first = f.table.choose(&head, f.now, f.random);
+  ASSERT_EQ(first.subset, "v1");
+  TriedEndpoints tried;
+  tried.add(*f.registry.get(address_of(0)));
+  EXPECT_EQ(f.table.elsewhere(first, &head, tried, f.now, f.random).subset, "v1");
+  f.table.report(*f.registry.get(address_of(1)), Health::unreachable, f.now);
+  const RouteChoice second = f.table.elsewhere(first, &head, tried, f.now, f.random);
+  EXPECT_EQ(second.subset, "v2") << "another request has found out about the other one";
+  EXPECT_EQ(second.rule, -1);
+  tried.add(*f.registry.get(address_of(1)));
+  EXPECT_EQ(f.table.elsewhere(first, &head, tried, f.now, f.random).subset, "v2");
+  // No named subset is left: any endpoint answers.
+  tried.add(*f.registry.get(address_of(2)));
+  const RouteChoice third = f.table.elsewhere(second, &head, tried, f.now, f.random);
+  EXPECT_EQ(third.subset, "");
+  EXPECT_EQ(f.table.pick(third, tried, f.now, f.random)->endpoint->subset, "v3");
+  tried.add(*f.registry.get(address_of(3)));
+  EXPECT_EQ(f.table.elsewhere(second, &head, tried, f.now, f.random).subset, "v2") << "nobody is left";
+}
+
+// The next subset of a caller is the one that it would have if its own were empty.
+TEST(Route, AStickyCallerThatFindsItsSubsetGoneGoesWhereItWouldGoWithoutIt) {
+  Service service = service_with({"v1", "v2", "v3"});
+  service.canary = {{"v1", 1}, {"v2", 1}, {"v3", 1}};
+  service.canary_sticky = CallerKey{CallerKey::Kind::header, "x-user"};
+  Fixture f(service);
+  Service less = service;
+  less.endpoints.erase(less.endpoints.begin());
+  Fixture without(less);
+  std::set<std::string> seen;
+  for (int user = 0; user < 100; ++user) {
+    codec::RequestHead head = request("GET", "/");
+    head.headers.add("x-user", std::to_string(user));
+    const RouteChoice own = f.table.choose(&head, f.now, f.random);
+    if (own.subset != "v1") continue;
+    TriedEndpoints tried;
+    tried.add(*f.registry.get(address_of(0)));
+    const std::string next(f.table.elsewhere(own, &head, tried, f.now, f.random).subset);
+    EXPECT_EQ(next, without.subset(&head)) << user;
+    seen.insert(next);
+  }
+  EXPECT_EQ(seen, (std::set<std::string>{"v2", "v3"}));
+}
+
 TEST(Route, AnEndpointKeepsItsStateAcrossSnapshots) {
   EndpointRegistry registry;
   const auto first = std::make_shared<const Service>(service_with({"v1", "v1"}));
@@ -193,10 +246,10 @@ TEST(EndpointRegistry, ForgetsStatesThatNobodyHolds) {
 TEST(Outlier, FiveFailuresInARowEjectAndASuccessBetweenDoesNot) {
   Fixture f(service_with({"", ""}));
   const auto state = f.registry.get(address_of(0));
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, false, f.now));
-  EXPECT_FALSE(f.table.report(*state, true, f.now));
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, false, f.now));
-  EXPECT_TRUE(f.table.report(*state, false, f.now));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+  EXPECT_FALSE(f.table.report(*state, Health::good, f.now));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+  EXPECT_TRUE(f.table.report(*state, Health::bad, f.now));
   EXPECT_TRUE(state->outlier.ejected(f.now));
   EXPECT_TRUE(state->outlier.ejected(f.now + 29s));
   EXPECT_FALSE(state->outlier.ejected(f.now + 30s));
@@ -205,7 +258,7 @@ TEST(Outlier, FiveFailuresInARowEjectAndASuccessBetweenDoesNot) {
 TEST(Outlier, FailuresFarApartAreNotARow) {
   Fixture f(service_with({"", ""}));
   const auto state = f.registry.get(address_of(0));
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(f.table.report(*state, false, f.now + i * 11s));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now + i * 11s));
 }
 
 TEST(Outlier, EachEjectionLastsTwiceAsLongUpToFiveMinutesAndALongPeaceForgets) {
@@ -228,16 +281,16 @@ TEST(Outlier, TheServicesOwnSettingsHold) {
   Fixture f(service);
   for (std::size_t e = 0; e < 4; ++e) {
     const auto state = f.registry.get(address_of(e));
-    EXPECT_FALSE(f.table.report(*state, false, f.now));
-    EXPECT_FALSE(f.table.report(*state, false, f.now + 1001ms)) << "too late to be a row";
-    EXPECT_TRUE(f.table.report(*state, false, f.now + 1002ms)) << "all of them, if need be";
+    EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+    EXPECT_FALSE(f.table.report(*state, Health::bad, f.now + 1001ms)) << "too late to be a row";
+    EXPECT_TRUE(f.table.report(*state, Health::bad, f.now + 1002ms)) << "all of them, if need be";
     EXPECT_TRUE(state->outlier.ejected(f.now + 4001ms));
     EXPECT_FALSE(state->outlier.ejected(f.now + 4002ms));
   }
   service.outlier.max_percent = 0;
   Fixture never(service);
   const auto state = never.registry.get(address_of(0));
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(never.table.report(*state, false, never.now));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(never.table.report(*state, Health::bad, never.now));
 }
 
 TEST(Outlier, NeverEjectsMoreThanItsShare) {
@@ -247,10 +300,42 @@ TEST(Outlier, NeverEjectsMoreThanItsShare) {
     int ejected = 0;
     for (std::size_t e = 0; e < endpoints; ++e) {
       for (int i = 0; i < 10; ++i)
-        ejected += f.table.report(*f.registry.get(address_of(e)), false, f.now) ? 1 : 0;
+        ejected += f.table.report(*f.registry.get(address_of(e)), Health::bad, f.now) ? 1 : 0;
     }
     EXPECT_EQ(ejected, most) << endpoints;
   }
+}
+
+TEST(Outlier, WhoCouldNotBeReachedIsPassedOverForAMomentAndNobodyIsWhereNobodyElseIsLeft) {
+  Service service = service_with({"", ""});
+  service.outlier.max_percent = 0;  // it has nothing to do with ejection
+  Fixture f(service);
+  const auto first = f.registry.get(address_of(0));
+  const auto second = f.registry.get(address_of(1));
+  const auto picked = [&](MonotonicTime at) {
+    return f.table.pick(f.table.choose(nullptr, at, f.random), {}, at, f.random)->endpoint->address;
+  };
+  EXPECT_FALSE(f.table.report(*first, Health::unreachable, f.now));
+  EXPECT_FALSE(first->outlier.ejected(f.now));
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(picked(f.now + 999ms), address_of(1));
+  std::set<std::uint32_t> after;
+  for (int i = 0; i < 50; ++i) after.insert(picked(f.now + 1s) == address_of(0) ? 0 : 1);
+  EXPECT_EQ(after.size(), 2u);
+  f.table.report(*second, Health::unreachable, f.now);
+  after.clear();
+  for (int i = 0; i < 50; ++i) after.insert(picked(f.now) == address_of(0) ? 0 : 1);
+  EXPECT_EQ(after.size(), 2u);
+  f.table.report(*first, Health::good, f.now);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(picked(f.now), address_of(0)) << "a connection came about after all";
+}
+
+TEST(Outlier, AnEndThatSaysNothingNeitherEjectsNorForgives) {
+  Fixture f(service_with({"", ""}));
+  const auto state = f.registry.get(address_of(0));
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(f.table.report(*state, Health::unknown, f.now));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(f.table.report(*state, Health::bad, f.now));
+  EXPECT_FALSE(f.table.report(*state, Health::unknown, f.now));
+  EXPECT_TRUE(f.table.report(*state, Health::unreachable, f.now));
 }
 
 TEST(Outlier, OnlyWhatSpeaksOfTheEndpointCounts) {

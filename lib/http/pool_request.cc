@@ -1,0 +1,191 @@
+// Those who wait for a connection, and the connections made for them.
+#include <optional>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "http/pool_parts.h"
+
+namespace weft::http {
+
+// ---- a request ----
+
+Pool::Request::Request(Pool& pool, std::string_view key, HttpProtocol protocol, Connect connect, Done done,
+                       PoolAccount account)
+    : pool_(pool),
+      key_(key),
+      slot_(str_cat(key, protocol == HttpProtocol::http2 ? " h2" : "")),
+      protocol_(protocol),
+      connect_(std::move(connect)),
+      done_(std::move(done)),
+      account_(account) {}
+
+Pool::Request::~Request() {
+  leave_crowd();
+  if (found_ != nullptr) const Lease back(*found_);  // not handed over: it goes back
+  if (attempt_ == nullptr) return;
+  std::erase(attempt_->waiters, this);
+  if (attempt_->waiters.empty()) pool_.forget(*attempt_);
+}
+
+void Pool::Request::begin() {
+  PooledConnection* const found = pool_.take(slot_);
+  if (found == nullptr) return connect();
+  take(*found);
+}
+
+void Pool::Request::take(PooledConnection& pooled) {
+  found_ = &pooled;
+  pool_.loop_.defer(anchor_.guard([this] {
+    std::optional<Lease> lease(std::in_place, *std::exchange(found_, nullptr));
+    ClientConnection& connection = lease->connection();
+    if (connection.available()) return finish(*std::move(lease));
+    // What changed in this turn may be room alone. Else the peer closed it: connection_closed takes it away.
+    if (!connection.ready()) return connect();
+    connection.drain();
+    lease.reset();
+    begin();
+  }));
+}
+
+void Pool::Request::finish(Result<Lease> result) {
+  attempt_ = nullptr;
+  pending_.give_back();
+  const Done done = std::move(done_);
+  done(std::move(result));
+}
+
+void Pool::Request::connect() {
+  if (account_.load != nullptr && !pending_ &&
+      !pending_.take(account_.load->pending, account_.limits.pending))
+    return refuse(str_cat(account_.limits.pending, " requests wait for a connection, the limit"));
+  const auto shared = pool_.shared_.find(slot_);
+  policy::ConnectionPlace place;
+  if (shared != pool_.shared_.end()) {
+    attempt_ = shared->second;
+  } else if (!find_place(place)) {
+    return queues_ ? wait() : refuse_to_queue();
+  } else if (pool_.full() && !pool_.drain_one_idle()) {
+    return refuse(str_cat("the pool holds ", pool_.connections_.size(), " connections, its limit"));
+  } else {
+    attempt_ = &pool_.attempt(slot_, key_, protocol_, std::move(connect_), std::move(place));
+  }
+  attempt_->waiters.push_back(this);
+  if (attempt_->waiters.size() == limits::http2_streams_max) pool_.shared_.erase(slot_);
+}
+
+bool Pool::Request::find_place(policy::ConnectionPlace& place) {
+  if (account_.load == nullptr) return true;
+  const auto crowd = pool_.crowds_.find(slot_);
+  const bool first = crowd == pool_.crowds_.end() || crowd->second.connections == 0;
+  return place.take(*account_.load, account_.limits.connections, first);
+}
+
+void Pool::Request::wait() {
+  in_crowd_ = true;
+  std::deque<Request*>& waiters = pool_.crowds_.at(slot_).waiters;
+  // Who waited already, and was woken in vain, is still the first.
+  if (std::exchange(waited_, true))
+    waiters.push_front(this);
+  else
+    waiters.push_back(this);
+}
+
+void Pool::Request::leave_crowd() {
+  if (std::exchange(in_crowd_, false)) std::erase(pool_.crowds_.at(slot_).waiters, this);
+}
+
+void Pool::Request::stop_queueing() {
+  queues_ = false;
+  if (in_crowd_) refuse_to_queue();
+}
+
+void Pool::Request::refuse_to_queue() {
+  leave_crowd();
+  refuse(str_cat(account_.limits.connections, " connections are open, the limit"));
+}
+
+void Pool::Request::refuse(std::string why) {
+  pool_.loop_.defer(anchor_.guard([this, why = std::move(why)] { finish(fail(Code::limit, why)); }));
+}
+
+std::unique_ptr<PoolRequest> Pool::acquire(std::string_view key, HttpProtocol protocol, Connect connect,
+                                           Done done, PoolAccount account) {
+  auto request =
+      std::make_unique<Request>(*this, key, protocol, std::move(connect), std::move(done), account);
+  request->begin();
+  return request;
+}
+
+// ---- making connections ----
+
+Pool::Attempt& Pool::attempt(const Slot& slot, std::string_view key, HttpProtocol protocol, Connect connect,
+                             policy::ConnectionPlace place) {
+  auto owned = std::make_unique<Attempt>(*this, slot, key, protocol, std::move(connect), std::move(place));
+  Attempt& made = *owned;
+  attempts_.emplace(&made, std::move(owned));
+  ++crowds_[slot].connections;
+  if (protocol == HttpProtocol::http2) shared_[slot] = &made;
+  return made;
+}
+
+void Pool::forget(Attempt& attempt) {
+  const auto shared = shared_.find(attempt.slot);
+  if (shared != shared_.end() && shared->second == &attempt) shared_.erase(shared);
+  auto node = attempts_.extract(&attempt);
+  // It lives to the end of the turn, in which it may still connect, or lose its last waiter.
+  if (node.empty()) return;
+  attempt.place.give_back();
+  loop_.delete_later(std::move(node.mapped()));
+  one_less(attempt.slot);
+}
+
+void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream) {
+  const Error failure = stream ? Error() : stream.error();
+  PooledConnection* const made = stream ? &add(attempt, *std::move(stream)) : nullptr;
+  // Where nothing connects, nothing comes free.
+  const auto crowd = crowds_.find(attempt.slot);
+  if (made == nullptr && crowd != crowds_.end() && crowd->second.connections == 1)
+    fail_waiters(attempt.slot, failure);
+  forget(attempt);
+  std::vector<Request*>& waiters = attempt.waiters;
+  while (!waiters.empty()) {
+    Request& next = *waiters.front();
+    waiters.erase(waiters.begin());
+    if (made == nullptr) {
+      next.finish(fail(failure));
+    } else {
+      ++made->leases;
+      next.finish(Lease(*made));
+    }
+  }
+}
+
+// ---- those who wait for one of them ----
+
+Pool::Request* Pool::next_waiter(const Slot& slot) {
+  const auto crowd = crowds_.find(slot);
+  if (crowd == crowds_.end() || crowd->second.waiters.empty()) return nullptr;
+  Request* const next = crowd->second.waiters.front();
+  crowd->second.waiters.pop_front();
+  next->left_crowd();
+  return next;
+}
+
+// One of a slot is gone: the next may take its place, and if it was the last, somebody must.
+void Pool::one_less(const Slot& slot) {
+  --crowds_.at(slot).connections;
+  do {
+    Request* const next = next_waiter(slot);
+    if (next == nullptr) break;
+    next->connect();
+  } while (crowds_.at(slot).connections == 0);
+  const auto crowd = crowds_.find(slot);
+  if (crowd->second.connections == 0) crowds_.erase(crowd);
+}
+
+void Pool::fail_waiters(const Slot& slot, const Error& error) {
+  while (Request* const next = next_waiter(slot)) next->finish(fail(error));
+}
+
+}  // namespace weft::http
