@@ -59,7 +59,7 @@ PooledConnection* Pool::take(const Slot& slot) {
       if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
     }
-    // Too old, or the peer closed it meanwhile; connection_closed takes it away.
+    // Too old, or it takes no more.
     unlist(pooled);
     if (pooled.leases == 0) pooled.connection->drain();
   }

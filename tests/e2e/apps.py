@@ -1,6 +1,7 @@
 """Applications for end-to-end tests, chosen by the environment variable APP. They know nothing of a mesh.
 
 APP=big    GET /N answers N bytes; POST answers with the number of bytes received
+APP=ordered as big, with bodies of tests/e2e/ordered.py; POST answers how many bytes were in order
 APP=broken answers every GET with 503
 APP=heads  HTTP: answers with the head that it was asked with
 APP=echo   TCP: sends back what comes, half-close included
@@ -25,6 +26,8 @@ import subprocess
 import tempfile
 import threading
 import time
+
+import ordered
 
 PORT = int(os.environ.get("PORT", "8080"))
 CHUNK = b"x" * 65536
@@ -53,6 +56,22 @@ class Big(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Ordered(Big):
+    def do_GET(self):
+        size = int(self.path.strip("/"))
+        self.send_response(200)
+        self.send_header("content-length", str(size))
+        self.end_headers()
+        ordered.write(self.wfile, size)
+
+    def do_POST(self):
+        body = str(ordered.check(self.rfile, int(self.headers["content-length"]))).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 class Heads(http.server.BaseHTTPRequestHandler):
@@ -252,6 +271,7 @@ async def serve_crowd():
     await server.serve_forever()
 
 
+HTTP_APPS = {"broken": Broken, "heads": Heads, "ordered": Ordered, "tell": Tell}
 app = os.environ.get("APP", "echo")
 if app == "crowd":
     asyncio.run(serve_crowd())
@@ -259,10 +279,10 @@ if app == "health":
     serve_health()
 if app == "grpc":
     serve_echo()
-if app in ("big", "broken", "heads", "https", "metered", "tell"):
+if app in ("big", "broken", "heads", "https", "metered", "ordered", "tell"):
     http.server.ThreadingHTTPServer.address_family = socket.AF_INET6
     http.server.ThreadingHTTPServer.request_queue_size = 1024
-    server = http.server.ThreadingHTTPServer(("::", PORT), {"broken": Broken, "heads": Heads, "tell": Tell}.get(app, Big))
+    server = http.server.ThreadingHTTPServer(("::", PORT), HTTP_APPS.get(app, Big))
     if app == "https":
         server.socket = over_tls(server.socket)
     if app == "metered":

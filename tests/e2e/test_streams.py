@@ -1,6 +1,8 @@
 """Long streams whose reader or writer is slow: over HTTP/1, HTTP/2 and gRPC memory stays flat and the order is kept."""
 import json
+import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -40,7 +42,8 @@ print(json.dumps({"turns": turns, "rest": len(list(answers))}))
 def mesh():
     objects = [namespace("default", mtls="strict"), service_account("client"), pod("client", account="client"),
                service_account("grpc"), deployment("grpc", "python", env={"APP": "grpc"}), service("grpc", port_name="grpc"),
-               service_account("big"), deployment("big", "python", env={"APP": "big"}), service("big")]
+               service_account("big"), deployment("big", "python", env={"APP": "big"}), service("big"),
+               service_account("ordered"), deployment("ordered", "python", env={"APP": "ordered"}), service("ordered")]
     with Mesh(objects) as up:
         yield up
 
@@ -97,3 +100,19 @@ def test_an_upload_that_is_written_slowly_arrives_whole(mesh, version):
                f"curl -s -m 60 {version} -T - -X POST -H 'Content-Length: 1000000' -H 'Transfer-Encoding:' http://big/")
     assert mesh.exec("client", "sh", "-c", command).stdout == "1000000"
     small(mesh, "client", mesh.pod_of("big"))
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_five_gigabytes_up_and_down_at_once_arrive_in_order(mesh, version):
+    size, ordered = 5_000_000_000, pathlib.Path(__file__).with_name("ordered.py")
+    up = (f"/usr/bin/python3 {ordered} write {size} | curl -sS {version} -T - -X POST -H 'Content-Length: {size}' "
+          "-H 'Transfer-Encoding:' http://ordered/")
+    down = f"curl -sS {version} http://ordered/{size} | /usr/bin/python3 {ordered} check"
+    both = [start(mesh, "sh", "-c", command) for command in (up, down)]
+    peaks = []
+    while any(one.poll() is None for one in both):
+        peaks.append(max(resident(mesh, name)[0] for name in ("client", mesh.pod_of("ordered"))))
+        time.sleep(0.5)
+    print(f"{version}: peak {max(peaks)} KiB")
+    assert [one.stdout.read().strip() for one in both] == [str(size), str(size)]
+    assert max(peaks) < 20 * 1024
