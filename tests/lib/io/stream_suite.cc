@@ -50,12 +50,14 @@ std::string pattern(std::size_t size) {
   return bytes;
 }
 
-// Sends `bytes` at the pace of stream_drained, and counts what comes back; it rests now and then, so that the
-// other side has to wait.
+// Sends `bytes` at the pace of stream_drained, and counts what comes back; it rests now and then, each time
+// until the other side `waited`.
 class Pump final : public io::StreamHandler {
  public:
-  Pump(io::Loop& loop, std::unique_ptr<io::Stream> stream, const std::string& bytes)
-      : stream_(std::move(stream)), bytes_(bytes), rest_(loop.make_timer([this] { stream_->resume(); })) {
+  Pump(io::Loop& loop, std::unique_ptr<io::Stream> stream, const std::string& bytes, Function<bool()> waited)
+      : stream_(std::move(stream)), bytes_(bytes), rest_(loop.make_timer([this, waited = std::move(waited)] {
+          waited() ? stream_->resume() : rest_->start(20ms);
+        })) {
     stream_->start(*this);
     fill();
   }
@@ -109,7 +111,7 @@ TEST_F(StreamTest, TwentyMegabytesPassBothWaysWithinTheWatermarks) {
   ASSERT_TRUE(listener);
   const auto connecting = loop().connect((*listener)->local_address(), {}, [&](auto stream) {
     ASSERT_TRUE(stream);
-    pump = std::make_unique<Pump>(loop(), std::move(*stream), bytes);
+    pump = std::make_unique<Pump>(loop(), std::move(*stream), bytes, [&] { return echo->pauses > 0; });
   });
   ASSERT_TRUE(run_until([&] { return pump && pump->ended; }));
   EXPECT_EQ(pump->received, bytes.size());
