@@ -37,10 +37,10 @@ inline constexpr std::string_view other_value = "other";
 
 template <class Shard>
 struct Series {
-  explicit Series(std::size_t workers) : shards(workers) {}
+  Series(std::size_t workers, std::int64_t now_s) : shards(workers), last_used_s(now_s) {}
   std::vector<Shard> shards;
-  std::atomic<std::int64_t> last_used_s{0};  // wall clock
-  std::atomic<bool> retired{false};          // no longer in the family: whoever holds it asks again
+  std::atomic<std::int64_t> last_used_s;  // wall clock
+  std::atomic<bool> retired{false};       // no longer in the family: whoever holds it asks again
 };
 
 template <class Shard>
@@ -52,14 +52,19 @@ class SeriesFamily {
     std::shared_ptr<Series<Shard>> series;
     bool overflow = false;  // the family is full: this is the series of all others
   };
-  Found find(const std::string& key) {
+  // Made now where it is not there: a new one counts as used, or a scrape might forget it before its first
+  // use.
+  Found find(const std::string& key, std::int64_t now_s) {
     const std::lock_guard lock(mutex_);
     const auto known = series_.find(key);
-    if (known != series_.end()) return {known->second, false};
-    if (series_.size() < series_max_) return {make(key), false};
+    if (known != series_.end()) {
+      known->second->last_used_s.store(now_s, std::memory_order_relaxed);
+      return {known->second, false};
+    }
+    if (series_.size() < series_max_) return {make(key, now_s), false};
     const std::string other = other_key(key);
     const auto others = series_.find(other);
-    return {others != series_.end() ? others->second : make(other), true};
+    return {others != series_.end() ? others->second : make(other, now_s), true};
   }
 
   // Forgets what nobody has used since `oldest_s`, then calls visit(label values, series) for each, in order.
@@ -83,8 +88,8 @@ class SeriesFamily {
   std::size_t series_max() const { return series_max_; }
 
  private:
-  std::shared_ptr<Series<Shard>> make(const std::string& key) {
-    return series_[key] = std::make_shared<Series<Shard>>(workers_);
+  std::shared_ptr<Series<Shard>> make(const std::string& key, std::int64_t now_s) {
+    return series_[key] = std::make_shared<Series<Shard>>(workers_, now_s);
   }
   // As many labels, each of them "other".
   static std::string other_key(const std::string& key) {
@@ -118,7 +123,7 @@ class SeriesCache {
     if (known != cache_.end()) return use(*known->second, now_s);
     // A family that was full is asked again a second later: a flood of new labels must not meet at its lock.
     if (full_at_s_ == now_s) return use(*overflow_, now_s);
-    auto found = family_.find(key);
+    auto found = family_.find(key, now_s);
     if (found.overflow) {
       full_at_s_ = now_s;
       overflow_ = std::move(found.series);
