@@ -50,8 +50,7 @@ std::string pattern(std::size_t size) {
   return bytes;
 }
 
-// Sends `bytes` at the pace of stream_drained, and counts what comes back; it rests now and then, each time
-// until the other side `waited`.
+// Sends `bytes` as it may, counts what comes back, and rests now and then until the other side `waited`.
 class Pump final : public io::StreamHandler {
  public:
   Pump(io::Loop& loop, std::unique_ptr<io::Stream> stream, const std::string& bytes, Function<bool()> waited)
@@ -117,7 +116,6 @@ TEST_F(StreamTest, TwentyMegabytesPassBothWaysWithinTheWatermarks) {
   EXPECT_EQ(pump->received, bytes.size());
   EXPECT_TRUE(pump->same);
   EXPECT_GT(pump->drains, 0);
-  EXPECT_GT(echo->pauses, 0);
   EXPECT_LE(pump->most_queued, limits::write_high_bytes + 60'000);
   EXPECT_LE(echo->most_queued, limits::write_high_bytes + limits::read_chunk_bytes);
 }
