@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "injector/json_patch.h"
+#include "policy/path.h"
 
 namespace weft::injector {
 namespace {
@@ -41,11 +42,6 @@ bool is_ours(std::uint16_t port) {
          std::end(ports_of_the_sidecar);
 }
 
-// It becomes part of a request line.
-bool is_target(std::string_view path) {
-  return std::all_of(path.begin(), path.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
 std::string not_merged(std::string_view name, std::string_view expected, std::string_view found) {
   return str_cat("prometheus.io/", name, ": expected ", expected, ", found '", printable(found),
                  "': the application's metrics are not merged into the sidecar's");
@@ -75,7 +71,7 @@ ScrapeRewrite rewrite_scrape(const Json& pod, const policy::Annotations& annotat
   }
   std::string path = value_of(annotations, "path");
   if (path.empty()) path = "/metrics";
-  if (!is_target(path)) {
+  if (!policy::fits_request_line(path)) {
     out.warnings.push_back(not_merged("path", "a path without blanks", path));
     return out;
   }

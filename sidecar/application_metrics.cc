@@ -1,12 +1,12 @@
 #include "sidecar/application_metrics.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "policy/path.h"
 #include "sidecar/exposition.h"
 
 namespace weft::sidecar {
@@ -21,18 +21,13 @@ Result<std::string> page_of(const Result<http::FetchReply>& reply) {
   return readable_exposition(reply->body);
 }
 
-// It becomes part of a request line.
-bool is_target(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
 }  // namespace
 
 Result<ApplicationMetricsTarget> parse_application_metrics(std::string_view text) {
   if (text.empty()) return ApplicationMetricsTarget{};
   const std::size_t slash = text.find('/');
   const auto port = parse_number<std::uint16_t>(text.substr(0, slash));
-  if (slash == std::string_view::npos || !port || *port == 0 || !is_target(text))
+  if (slash == std::string_view::npos || !port || *port == 0 || !policy::fits_request_line(text))
     return fail(Code::invalid,
                 str_cat("WEFT_APPLICATION_METRICS: expected PORT/PATH, as in 8080/metrics, found '",
                         printable(text), "'"));

@@ -147,7 +147,7 @@ class Page {
 
   bool add(std::string_view line) {
     while (!line.empty() && (line.back() == '\r' || is_blank(line.back()))) line.remove_suffix(1);
-    while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+    line = trim(line);
     if (line.empty()) return true;
     if (line.front() == '#') {
       add_comment(line.substr(1));

@@ -187,6 +187,10 @@ bool under_ignoring_case(std::string_view path, std::string_view prefix) {
 
 }  // namespace
 
+bool fits_request_line(std::string_view target) {
+  return std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
 std::string_view path_hazard_name(PathHazard hazard) {
   switch (hazard) {
     case PathHazard::none:

@@ -9,6 +9,9 @@
 
 namespace weft::policy {
 
+// Whether it may stand in a request line as it is: visible ASCII alone (RFC 9112 § 3).
+bool fits_request_line(std::string_view target);
+
 // What makes a path readable in two ways. Where path rules govern, each of them is answered with 400.
 enum class PathHazard : std::uint8_t {
   none,
