@@ -177,6 +177,16 @@ class Mesh:
         lines = [line for line in self.sidecar_log(pod_name, ns).splitlines() if line.startswith("{")]
         return [json.loads(line) for line in lines]
 
+    def logged(self, pod_name, condition, count=1, ns="default"):
+        """The access log's lines that `condition` holds for, once there are `count`: they come a moment after the answer."""
+        found = []
+
+        def written():
+            found[:] = [line for line in self.access_log(pod_name, ns) if condition(line)]
+            return len(found) >= count
+        assert self.until(written), found
+        return found
+
     def admin(self, pod_name, path, ns="default"):
         return self.curl(pod_name, f"http://127.0.0.1:15000{path}", ns=ns)
 

@@ -47,7 +47,7 @@ def test_an_abort_is_in_force_at_once_and_goes_at_once(mesh):
     annotate(mesh, "service/shop", "weft.mesh/fault=abort=418@100%", until=lambda: mesh.code("client", "http://shop/") == "418")
     status, headers = mesh.headers("client", "http://shop/")
     assert headers["x-weft-error"] == "fault-injected"
-    assert [line for line in mesh.access_log("client") if line.get("reason") == "fault-injected"]
+    mesh.logged("client", lambda line: line.get("reason") == "fault-injected")
     # A value that is wrong leaves the one before in force.
     mesh.weft("annotate", "service/shop", "weft.mesh/fault=abort=200@100%", check=False)
     assert mesh.code("client", "http://shop/") == "418"
@@ -59,7 +59,7 @@ def test_a_delay_is_waited_for_within_the_timeout(mesh):
         return float(mesh.curl("client", "-o", "/dev/null", "-w", "%{time_total}", "http://shop/"))
     annotate(mesh, "service/shop", "weft.mesh/fault=delay=700ms@100%", until=lambda: seconds() >= 0.7)
     assert mesh.curl("client", "http://shop/") == "v1"
-    assert any(line.get("injected_delay_ms") == 700 for line in mesh.access_log("client"))
+    mesh.logged("client", lambda line: line.get("injected_delay_ms") == 700)
     annotate(mesh, "service/shop", "weft.mesh/timeout=200ms", until=lambda: mesh.code("client", "http://shop/") == "504")
     annotate(mesh, "service/shop", "weft.mesh/fault-", "weft.mesh/timeout-",
              until=lambda: mesh.code("client", "http://shop/") == "200" and seconds() < 0.7)
@@ -124,8 +124,8 @@ print(json.dumps([flaky(sys.argv[1].encode() + str(i).encode()) for i in range(1
         got.append(grpc_client(mesh, round_call))
         return "UNAVAILABLE" not in got[-1]
     annotate(mesh, "service/echo", "weft.mesh/retry-attempts=2", "weft.mesh/retry-on=unavailable", until=retried)
-    tries = [line["tries"] for line in mesh.access_log("client") if line.get("grpc_status") == "0"][-1]
-    assert [t.get("class") for t in tries] == ["opted-in", None]
+    answered = mesh.logged("client", lambda line: line.get("grpc_status") == "0")
+    assert [t.get("class") for t in answered[-1]["tries"]] == ["opted-in", None]
 
 
 def test_order_and_case_of_headers_are_kept_as_preserve_case_wants_it(mesh):

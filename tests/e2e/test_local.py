@@ -136,8 +136,11 @@ def test_the_first_steps_of_the_documentation_are_true():
         assert first.code("client", "http://web/") == "200"
         status, headers = first.headers("client", "-X", "DELETE", "http://web/")
         assert status.split()[1] == "403" and headers["x-weft-error"] == "rbac-denied"
-        denied = [line for p in first.pods("web") for line in first.access_log(p["name"]) if line.get("reason") == "rbac-denied"]
-        assert denied[0]["source_identity"] == "spiffe://cluster.local/ns/default/sa/client"
+
+        def denied():
+            return [line["source_identity"] for p in first.pods("web") for line in first.access_log(p["name"])
+                    if line.get("reason") == "rbac-denied"]
+        assert first.until(lambda: denied() == ["spiffe://cluster.local/ns/default/sa/client"])
 
 
 def test_a_verb_without_a_mesh_says_so():

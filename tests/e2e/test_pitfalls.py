@@ -23,13 +23,7 @@ def mesh():
 
 def last_request(mesh, path):
     """What the caller's sidecar wrote of it."""
-    found = []
-
-    def written():
-        found[:] = [line for line in mesh.access_log("client") if line.get("path") == path]
-        return found
-    assert mesh.until(written)
-    return found[-1]
+    return mesh.logged("client", lambda line: line.get("path") == path)[-1]
 
 
 def test_two_services_with_one_port_number_and_different_protocols(mesh):
