@@ -28,15 +28,17 @@ bool takes_tls(const View& view, const kube::Pod& pod, std::uint16_t port) {
   return !excluded && mode != policy::MtlsMode::disable;
 }
 
+// `service`: through which it is called.
 Endpoint endpoint_of(const View& view, const kube::Pod& pod, const Address& address,
-                     const std::string& subset_label) {
+                     const policy::ServiceSettings& service) {
   Endpoint out{.address = address,
                .identity = {},
                .subset = {},
                .workload = pod_name(pod),
-               .workload_name = pod.workload_name};
+               .workload_name = pod.workload_name,
+               .preserve_case = service.preserve_case || settings_of(view, pod).preserve_case};
   if (takes_tls(view, pod, address.port)) out.identity = identity_of(view, pod);
-  const auto subset = pod.meta.labels.find(subset_label);
+  const auto subset = pod.meta.labels.find(service.canary_label);
   if (subset != pod.meta.labels.end()) out.subset = subset->second;
   return out;
 }
@@ -55,7 +57,7 @@ struct Endpoints {
 };
 
 Endpoints endpoints_by_selector(const View& view, const kube::Service& service, const kube::ServicePort& port,
-                                const std::string& subset_label) {
+                                const policy::ServiceSettings& settings) {
   Endpoints staying;
   Endpoints leaving;
   for (const kube::Pod* pod : view.index.pods_selected_by(service)) {
@@ -63,7 +65,7 @@ Endpoints endpoints_by_selector(const View& view, const kube::Service& service, 
     const auto target = kube::resolve_port(port.target, pod->spec);
     if (!target) continue;
     Endpoints& to = pod->terminating() ? leaving : staying;
-    to.list.push_back(endpoint_of(view, *pod, {address_for(*pod, service), *target}, subset_label));
+    to.list.push_back(endpoint_of(view, *pod, {address_for(*pod, service), *target}, settings));
     const auto protocol =
         policy::effective_protocol(settings_of(view, *pod), policy::Protocol::detect, *target);
     to.opaque = to.opaque || protocol == policy::Protocol::tcp;
@@ -72,7 +74,7 @@ Endpoints endpoints_by_selector(const View& view, const kube::Service& service, 
 }
 
 Endpoints endpoints_by_slices(const View& view, const kube::Service& service, const kube::ServicePort& port,
-                              const std::string& subset_label) {
+                              const policy::ServiceSettings& settings) {
   Endpoints out;
   for (const kube::EndpointSlice* slice : view.index.slices_of(service)) {
     const auto target =
@@ -84,7 +86,7 @@ Endpoints endpoints_by_slices(const View& view, const kube::Service& service, co
       if (!endpoint.ready || endpoint.terminating) continue;
       for (const IpAddress& ip : endpoint.addresses) {
         const kube::Pod* pod = view.index.pod_at(ip);
-        out.list.push_back(pod != nullptr ? endpoint_of(view, *pod, {ip, target->port}, subset_label)
+        out.list.push_back(pod != nullptr ? endpoint_of(view, *pod, {ip, target->port}, settings)
                                           : Endpoint{.address = {ip, target->port}});
       }
     }
@@ -115,15 +117,15 @@ Governing governing(const View& view, const kube::Pod& pod, std::uint16_t target
 
 policy::AddressOwner pod_owner(const View& view, const kube::Pod& pod, policy::AddressOwner out) {
   out.kind = policy::AddressOwner::Kind::pod;
-  std::string subset_label = policy::ServiceSettings{}.canary_label;
+  policy::ServiceSettings settings;
   policy::Protocol declared = policy::Protocol::detect;
   if (const Governing by = governing(view, pod, out.address.port); by.service != nullptr) {
     out.pod_service = service_name(*by.service, by.port->port);
     declared = kube::protocol_of(by.port->app_protocol, by.port->name);
-    subset_label = view.policies.service(by.service->meta.name_space, by.service->meta.name).canary_label;
+    settings = view.policies.service(by.service->meta.name_space, by.service->meta.name);
   }
   out.protocol = policy::effective_protocol(settings_of(view, pod), declared, out.address.port);
-  out.pod = endpoint_of(view, pod, out.address, subset_label);
+  out.pod = endpoint_of(view, pod, out.address, settings);
   return out;
 }
 
@@ -169,8 +171,8 @@ std::optional<policy::Service> translate_service(const View& view, std::string_v
   out.outlier = settings.outlier;
   out.limits = settings.limits;
   Endpoints endpoints = service->selector.empty()
-                            ? endpoints_by_slices(view, *service, *port, settings.canary_label)
-                            : endpoints_by_selector(view, *service, *port, settings.canary_label);
+                            ? endpoints_by_slices(view, *service, *port, settings)
+                            : endpoints_by_selector(view, *service, *port, settings);
   out.protocol = endpoints.opaque ? policy::Protocol::tcp : kube::protocol_of(port->app_protocol, port->name);
   out.endpoints = std::move(endpoints.list);
   std::sort(out.endpoints.begin(), out.endpoints.end(),

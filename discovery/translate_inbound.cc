@@ -84,6 +84,7 @@ std::optional<policy::InboundPolicy> translate_inbound(const View& view, std::st
   out.drain_timeout = std::min(settings.drain_timeout.value_or(longest), longest);
   out.tcp_max_age = settings.tcp_max_age;
   out.outbound_policy = policy::effective_outbound(settings, space);
+  out.preserve_case = settings.preserve_case;
   for (auto& [number, named] : ports) {
     policy::InboundPort port{.port = number};
     port.mtls = policy::effective_mtls(settings, space, number);

@@ -61,6 +61,7 @@ Json inbound_json(const policy::InboundPolicy& inbound) {
   Json json = {{"workload", inbound.workload},
                {"identity", inbound.identity},
                {"default_policy", policy::name_of(inbound.default_policy)}};
+  if (inbound.preserve_case) json["preserve_case"] = true;
   for (const policy::InboundPort& port : inbound.ports) {
     Json entry = {{"port", port.port},
                   {"mtls", policy::name_of(port.mtls)},

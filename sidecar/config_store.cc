@@ -41,6 +41,8 @@ policy::OutboundPolicy Config::outbound_policy(policy::OutboundPolicy started) c
   return inbound ? inbound->policy().outbound_policy.value_or(started) : started;
 }
 
+bool Config::preserve_case() const { return inbound && inbound->policy().preserve_case; }
+
 ConfigStore::ConfigStore(std::string trust_domain, policy::EndpointRegistry& endpoints, Changed changed)
     : trust_domain_(std::move(trust_domain)),
       endpoints_(endpoints),

@@ -33,6 +33,8 @@ struct Config {
   std::shared_ptr<const ServiceState> service(std::string_view name) const;
   // What discovery says, or else what the sidecar was `started` with.
   policy::OutboundPolicy outbound_policy(policy::OutboundPolicy started) const;
+  // Whether what the pod sends keeps the case of its header names.
+  bool preserve_case() const;
 };
 
 class ConfigStore {

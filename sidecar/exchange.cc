@@ -113,7 +113,10 @@ void Exchange::begin_try() {
     }
     per_try_timeout_->start(*limit);
   }
-  const http::HttpProtocol protocol = protocol_towards(target, head_, admission_.application);
+  const bool preserve_case = endpoint.preserve_case || context_.config->preserve_case();
+  const http::HttpProtocol protocol =
+      protocol_towards(target, head_, {admission_.application, bodyless_, preserve_case});
+  say_how_it_came(head_, target, protocol);
   bridged_ = is_extended_connect(head_) && protocol == http::HttpProtocol::http1;
   acquiring_ = context_.upstreams->acquire(
       target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }),

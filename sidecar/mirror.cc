@@ -55,9 +55,12 @@ void Shadow::send(bool bodyless, const codec::Headers& trailers) {
   const Duration longest = service_->config().timeout.value_or(policy::Millis(limits::shadow_timeout));
   timeout_ = context.loop.make_timer(anchor_.guard([this] { over(answered_ ? "answered" : "timeout"); }));
   timeout_->start(std::min<Duration>(longest, limits::shadow_timeout));
+  const bool preserve_case = chosen->endpoint->preserve_case || context.config->preserve_case();
+  const http::HttpProtocol protocol =
+      protocol_towards(target, head_, {application_, bodyless_, preserve_case});
+  say_how_it_came(head_, target, protocol);
   acquiring_ = context.upstreams->acquire(
-      target, protocol_towards(target, head_, application_),
-      anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
+      target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }));
 }
 
 void Shadow::acquired(Result<http::Lease> lease) {

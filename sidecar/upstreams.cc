@@ -12,27 +12,52 @@
 namespace weft::sidecar {
 namespace {
 
-constexpr std::string_view http1_alpn = "weft-http/1.1";  // a sidecar's, and nobody else's
+// A sidecar's, and nobody else's.
+constexpr std::string_view http1_alpn = "weft-http/1.1";
+constexpr std::string_view http2_alpn = "weft-h2";
 
 http::PoolOptions pool_options(Function<std::optional<Duration>(const io::Stream&)> lifetime) {
   http::PoolOptions options;
   options.lifetime = std::move(lifetime);
   options.is_ours = [](const io::Stream& stream) {
     const auto* const secured = dynamic_cast<const tls::TlsStream*>(&stream);
-    return secured != nullptr && secured->alpn() == http1_alpn;
+    return secured != nullptr && (secured->alpn() == http1_alpn || secured->alpn() == http2_alpn);
   };
   return options;
+}
+
+// A large body pays for HTTP/2's frames and windows, and gains nothing from company.
+bool is_small(const codec::RequestHead& head, bool bodyless) {
+  if (bodyless) return true;
+  const auto declared = head.headers.get("content-length");
+  const auto bytes = declared ? parse_number<std::uint64_t>(*declared) : std::nullopt;
+  return bytes && *bytes <= limits::shared_body_bytes_max;
+}
+
+// Whether a request of HTTP/1 may travel as HTTP/2. Upgrade and CONNECT take their connection over (RFC 9113
+// § 8.6), and HTTP/1.0 may lack the authority that HTTP/2 wants.
+bool may_share(const codec::RequestHead& head, const RequestTraits& traits) {
+  return !traits.preserve_case && head.method != "CONNECT" && !head.authority.empty() &&
+         is_small(head, traits.bodyless);
 }
 
 }  // namespace
 
 http::HttpProtocol protocol_towards(const UpstreamTarget& target, const codec::RequestHead& head,
-                                    policy::Protocol declared) {
+                                    const RequestTraits& traits) {
   using http::HttpProtocol;
   if (head.headers.has("upgrade")) return HttpProtocol::http1;
-  if (!target.identity.empty() || is_grpc(head.headers) || !policy::is_http(declared))
-    return head.version == codec::Version::http2 ? HttpProtocol::http2 : HttpProtocol::http1;
-  return declared == policy::Protocol::http1 ? HttpProtocol::http1 : HttpProtocol::http2;
+  const HttpProtocol as_it_came =
+      head.version == codec::Version::http2 ? HttpProtocol::http2 : HttpProtocol::http1;
+  if (!target.identity.empty()) return may_share(head, traits) ? HttpProtocol::http2 : as_it_came;
+  if (is_grpc(head.headers) || !policy::is_http(traits.declared)) return as_it_came;
+  return traits.declared == policy::Protocol::http1 ? HttpProtocol::http1 : HttpProtocol::http2;
+}
+
+void say_how_it_came(codec::RequestHead& head, const UpstreamTarget& target, http::HttpProtocol protocol) {
+  head.headers.remove(came_as_header);
+  const bool changes = protocol == http::HttpProtocol::http2 && head.version != codec::Version::http2;
+  if (!target.identity.empty() && changes) head.headers.add(came_as_header, came_as_http1);
 }
 
 Upstreams::Upstreams(WorkerContext& context)
@@ -82,7 +107,7 @@ std::unique_ptr<io::Connecting> Upstreams::connect_tunnel(const UpstreamTarget& 
 std::unique_ptr<http::PoolRequest> Upstreams::acquire(const UpstreamTarget& target,
                                                       http::HttpProtocol protocol, http::Pool::Done done,
                                                       http::PoolAccount account) {
-  const std::string_view alpn = protocol == http::HttpProtocol::http2 ? "weft-h2" : http1_alpn;
+  const std::string_view alpn = protocol == http::HttpProtocol::http2 ? http2_alpn : http1_alpn;
   const auto attempt = [this, target, alpn](StreamDone connected) {
     return connect(target, std::string(alpn), std::move(connected));
   };

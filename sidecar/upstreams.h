@@ -20,11 +20,26 @@ struct UpstreamTarget {
   std::string identity;  // SPIFFE id to demand; empty: plaintext
 };
 
-// What to speak there. Between sidecars as the request came: the receiver knows what its application speaks.
-// Elsewhere what was `declared` decides, and without that the caller's. A gRPC server speaks HTTP/2 whatever
-// its port is called; Upgrade is a matter of HTTP/1 (RFC 9113 § 8.6).
+// What decides how a request travels, beside its head.
+struct RequestTraits {
+  policy::Protocol declared = policy::Protocol::detect;  // of the port it goes to
+  bool bodyless = false;                                 // it ended with its head
+  bool preserve_case = false;                            // weft.mesh/preserve-case
+};
+
+// What to speak there. Between sidecars HTTP/2, many requests on a connection, where that costs less than
+// HTTP/1: whatever the caller speaks, for what has no body or a small one
+// (docs/decisions/http2-between-sidecars.md); else as it came, for the receiver knows what its application
+// speaks. Elsewhere what was declared decides, and without that the caller's. A gRPC server speaks HTTP/2
+// whatever its port is called.
 http::HttpProtocol protocol_towards(const UpstreamTarget& target, const codec::RequestHead& head,
-                                    policy::Protocol declared);
+                                    const RequestTraits& traits);
+
+// Tells the receiving sidecar that a request of HTTP/1 travels as HTTP/2: where nothing is declared, its
+// application is spoken to as the caller spoke. Only believed from a peer with a verified identity.
+inline constexpr std::string_view came_as_header = "x-weft-came-as";
+inline constexpr std::string_view came_as_http1 = "HTTP/1";
+void say_how_it_came(codec::RequestHead& head, const UpstreamTarget& target, http::HttpProtocol protocol);
 
 class Upstreams {
  public:

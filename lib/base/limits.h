@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 // Bytes.
 inline constexpr std::size_t request_head_bytes_max = 64 * 1024;
 inline constexpr std::size_t headers_max = 100;
+inline constexpr std::size_t mesh_head_bytes_room = 4096;  // for what a sidecar adds to a head
+inline constexpr std::size_t mesh_headers_room = 8;        // the same
 inline constexpr std::size_t retry_buffer_bytes_max = 64 * 1024;
 inline constexpr std::size_t read_chunk_bytes = 64 * 1024;      // one read from a socket
 inline constexpr std::size_t write_high_bytes = 256 * 1024;     // a producer pauses above this much unsent
@@ -24,6 +26,10 @@ inline constexpr unsigned http2_streams_max = 100;
 inline constexpr std::size_t http2_stream_window_bytes = 256 * 1024;
 inline constexpr std::size_t http2_connection_window_bytes = http2_streams_max * http2_stream_window_bytes;
 inline constexpr unsigned http2_continuations_max = 8;  // of one head
+// What each field counts beside its bytes (RFC 9113 § 6.5.2).
+inline constexpr std::size_t http2_field_overhead_bytes = 32;
+// Requests that come as HTTP/1 share connections between sidecars up to this declared size of their body.
+inline constexpr std::size_t shared_body_bytes_max = 16 * 1024;
 // What a peer may send each second, per connection; above it, the connection ends.
 inline constexpr unsigned http2_resets_per_second_max = 200;
 inline constexpr unsigned http2_pings_per_second_max = 50;  // beside one for each frame of a head or body

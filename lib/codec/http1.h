@@ -23,11 +23,6 @@ struct Http1Error {
   std::string message;
 };
 
-struct Http1Limits {
-  std::size_t head_bytes = limits::request_head_bytes_max;  // start line and fields; trailers likewise
-  std::size_t headers = limits::headers_max;
-};
-
 struct Http1Event {
   enum class Kind {
     need_more,  // all input is taken and no event is complete
@@ -57,7 +52,7 @@ struct Http1Framing {
 class Http1Parser {
  public:
   enum class Role : std::uint8_t { request, response };
-  explicit Http1Parser(Role role, const Http1Limits& limits = {});
+  explicit Http1Parser(Role role, const HeadLimits& limits = {});
 
   // Takes bytes off the front of `input` and gives the next event. After an upgrade or CONNECT head that
   // was accepted the rest is not HTTP: the owner stops asking.
@@ -99,7 +94,7 @@ class Http1Parser {
   State state_ = State::head;
   bool answers_head_ = false;
   bool answers_connect_ = false;
-  Http1Limits limits_;
+  HeadLimits limits_;
   HeadScan scan_;
   std::string partial_;  // a head or trailers that came in pieces
   ChunkDecoder chunks_;

@@ -216,6 +216,8 @@ struct Http2Callbacks {
     WEFT_CHECK(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    // What may be sent is for the peer to say; nghttp2's own bound is below what HTTP/1 admits.
+    nghttp2_option_set_max_send_header_block_length(option, std::size_t{4} * limits::request_head_bytes_max);
     // nghttp2 counts each piece in which a CONTINUATION's nine header bytes arrive; begin_frame() counts
     // frames.
     nghttp2_option_set_max_continuations(option, std::size_t{10} * limits::http2_continuations_max);
@@ -238,16 +240,21 @@ struct Http2Callbacks {
   }
 };
 
+// With the overhead that makes up for the fields.
+std::size_t list_bytes_max(const HeadLimits& head) {
+  return head.bytes + head.fields * limits::http2_field_overhead_bytes;
+}
+
 Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options& options)
     : role_(role),
       handler_(handler),
-      incoming_(options.head_bytes_max, options.headers_max),
+      incoming_(list_bytes_max(options.head), options.head.fields),
       data_scan_(role == Role::server ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   session_ = Http2Callbacks::make(*this, role == Role::server);
   std::vector<nghttp2_settings_entry> settings = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.streams_max},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(options.stream_window_bytes)},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(options.head_bytes_max)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(list_bytes_max(options.head))},
   };
   if (role == Role::client)
     settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});

@@ -1,15 +1,9 @@
 #include "codec/http2_head.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace weft::codec {
-namespace {
-
-// What it costs the peer's table, and us, to hold one field (RFC 9113 § 6.5.2).
-constexpr std::size_t field_overhead_bytes = 32;
-
-}  // namespace
-
 void Http2Head::begin() {
   head_ = RequestHead{};
   head_.version = Version::http2;
@@ -18,7 +12,7 @@ void Http2Head::begin() {
 }
 
 bool Http2Head::add(std::string_view name, std::string_view value) {
-  bytes_ += name.size() + value.size() + field_overhead_bytes;
+  bytes_ += name.size() + value.size() + limits::http2_field_overhead_bytes;
   if (bytes_ > bytes_max_ || head_.headers.size() >= fields_max_) return false;
   if (name.empty() || name[0] != ':') {
     head_.headers.add(name, value);

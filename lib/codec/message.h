@@ -1,13 +1,25 @@
 // HTTP messages as values, common to HTTP/1 and HTTP/2.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
+
 namespace weft::codec {
+
+// How large a head may be, and the trailers.
+struct HeadLimits {
+  std::size_t bytes = limits::request_head_bytes_max;
+  std::size_t fields = limits::headers_max;
+};
+// Between sidecars: of what one of them admitted, with what it added.
+inline constexpr HeadLimits mesh_head_limits{limits::request_head_bytes_max + limits::mesh_head_bytes_room,
+                                             limits::headers_max + limits::mesh_headers_room};
 
 struct Header {
   std::string name;  // as it came: HTTP/1 keeps case and order; HTTP/2 is lower case

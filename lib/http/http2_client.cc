@@ -76,7 +76,8 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
 
 Http2ClientConnection::Http2ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                              ClientConnectionHandler& handler, const ClientOptions& options)
-    : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::client, options.idle_timeout, {}),
+    : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::client, options.limits,
+                      options.idle_timeout, {}),
       owner_(handler),
       options_(options) {}
 

@@ -82,8 +82,8 @@ class Http2ServerConnection::Exchange final : public Http2Stream, public ServerE
 Http2ServerConnection::Http2ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                              ServerConnectionHandler& handler, const ServerOptions& options,
                                              std::string already_read)
-    : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::server, options.idle_timeout,
-                      std::move(already_read)),
+    : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::server, options.limits,
+                      options.idle_timeout, std::move(already_read)),
       owner_(handler),
       options_(options) {}
 

@@ -35,6 +35,7 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
   ClientOptions client = options_.client;
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
   client.clean_close_is_refusal = pooled.ours;
+  if (pooled.ours) client.limits = codec::mesh_head_limits;
   pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.unlist(pooled);

@@ -48,7 +48,7 @@ struct ServerOptions {
   // Answers `Expect: 100-continue` by itself when the body is first asked for; a proxy leaves it to the
   // upstream.
   bool answer_expect = false;
-  codec::Http1Limits limits;
+  codec::HeadLimits limits;
   RefusalHandler* refusals = nullptr;
 };
 

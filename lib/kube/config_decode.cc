@@ -67,6 +67,7 @@ Result<policy::Endpoint> get(const wire::Endpoint& in, std::string_view field) {
   out.subset = in.subset();
   out.workload = in.workload();
   out.workload_name = in.workload_name();
+  out.preserve_case = in.preserve_case();
   return out;
 }
 
@@ -271,6 +272,7 @@ Result<Content> get(const wire::InboundPolicy& in) {
     WEFT_ASSIGN(out.tcp_max_age, duration(in.tcp_max_age_ms(), "tcp_max_age"));
   }
   WEFT_ASSIGN(out.outbound_policy, get(in.outbound_policy()));
+  out.preserve_case = in.preserve_case();
   return Content(std::move(out));
 }
 

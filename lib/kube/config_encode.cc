@@ -18,6 +18,7 @@ void put(wire::Endpoint& out, const policy::Endpoint& in) {
   out.set_subset(in.subset);
   out.set_workload(in.workload);
   out.set_workload_name(in.workload_name);
+  out.set_preserve_case(in.preserve_case);
 }
 
 void put(wire::RetryPolicy& out, const policy::RetryPolicy& in) {
@@ -139,6 +140,7 @@ void put(wire::InboundPolicy& out, const policy::InboundPolicy& in) {
                                 ? wire::InboundPolicy::ALLOW_ANY
                                 : wire::InboundPolicy::REGISTRY_ONLY);
   }
+  out.set_preserve_case(in.preserve_case);
 }
 
 void put(wire::Resource& out, const Content& content) {

@@ -34,11 +34,6 @@ Applied store(Parsed<T> parsed, Target& target) {
   return std::nullopt;
 }
 
-Applied check(Parsed<bool> parsed) {
-  if (!parsed) return std::move(parsed).error();
-  return std::nullopt;
-}
-
 template <class Settings, RbacAction action>
 Applied add_rules(Settings& settings, const Piece& value, std::string_view owner) {
   auto parsed = values::rules(value, action, owner);
@@ -77,7 +72,8 @@ constexpr Entry<S> service_entries[] = {
      [](S& s, const Piece& v, std::string_view) {
        return store(grammar::duration(v), s.retry.per_try_timeout);
      }},
-    {"preserve-case", [](S&, const Piece& v, std::string_view) { return check(values::on_or_off(v)); }},
+    {"preserve-case",
+     [](S& s, const Piece& v, std::string_view) { return store(values::on_or_off(v), s.preserve_case); }},
     {"retry-attempts",
      [](S& s, const Piece& v, std::string_view) {
        return store(grammar::number(v, 0, retry_attempts_max, "a number of further tries"), s.retry.attempts);
@@ -148,7 +144,8 @@ constexpr Entry<P> pod_entries[] = {
      [](P& p, const Piece& v, std::string_view) {
        return store(values::outbound_policy(v), p.outbound_policy);
      }},
-    {"preserve-case", [](P&, const Piece& v, std::string_view) { return check(values::on_or_off(v)); }},
+    {"preserve-case",
+     [](P& p, const Piece& v, std::string_view) { return store(values::on_or_off(v), p.preserve_case); }},
     // Written by the injector, for people and for itself.
     {"status", [](P&, const Piece&, std::string_view) -> Applied { return std::nullopt; }},
     {"tcp-max-age",

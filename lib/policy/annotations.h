@@ -67,6 +67,7 @@ struct ServiceSettings {
   FaultInjection fault;
   Mirror mirror;
   bool attempts_header = false;
+  bool preserve_case = false;
   RuleSettings rbac;
   bool operator==(const ServiceSettings&) const = default;
 };
@@ -86,6 +87,7 @@ struct PodSettings {
   std::optional<Millis> drain_timeout;
   std::optional<Millis> tcp_max_age;
   std::optional<OutboundPolicy> outbound_policy;
+  bool preserve_case = false;
   std::optional<std::string> cpu_request;  // Kubernetes quantities, as written
   std::optional<std::string> cpu_limit;
   std::optional<std::string> memory_request;

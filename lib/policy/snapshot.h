@@ -33,6 +33,7 @@ struct Endpoint {
   std::string subset;         // value of the canary label of its pod; may be empty
   std::string workload;       // "namespace/pod"
   std::string workload_name;  // the Deployment or other controller of the pod; for metrics
+  bool preserve_case = false;  // of header names: what HTTP/2 between sidecars would lose
   bool operator==(const Endpoint&) const = default;
 };
 
@@ -208,6 +209,7 @@ struct InboundPolicy {
   Millis drain_timeout{45000};
   std::optional<Millis> tcp_max_age;  // opaque TCP ends then, or when the caller's certificate expires
   std::optional<OutboundPolicy> outbound_policy;  // nothing: as started
+  bool preserve_case = false;                     // of header names, wherever the pod calls
   bool operator==(const InboundPolicy&) const = default;
 };
 

@@ -328,6 +328,22 @@ TEST_F(Translate, WhereAPodMayConnectIsItsOwnWordOrItsNamespaces) {
   EXPECT_EQ(inbound("b").outbound_policy, OutboundPolicy::allow_any);
 }
 
+// To those who call it, by whichever of the two says so; and to its own sidecar for what it calls.
+TEST_F(Translate, ThatTheCaseOfNamesMattersReachesBothSides) {
+  apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 80, targetPort: 8080}") +
+        pod_yaml("a", "198.18.1.1", "app: hello", ", annotations: {weft.mesh/preserve-case: \"true\"}") +
+        pod_yaml("b", "198.18.1.2", "app: hello"));
+  const policy::Service by_pod = service("default/hello:80");
+  ASSERT_EQ(by_pod.endpoints.size(), 2u);
+  EXPECT_TRUE(by_pod.endpoints[0].preserve_case);
+  EXPECT_FALSE(by_pod.endpoints[1].preserve_case);
+  EXPECT_TRUE(inbound("a").preserve_case);
+  EXPECT_FALSE(inbound("b").preserve_case);
+  apply(service_yaml("hello", "198.18.0.10", "app: hello", "{port: 80, targetPort: 8080}",
+                     "weft.mesh/preserve-case: \"true\""));
+  EXPECT_TRUE(service("default/hello:80").endpoints[1].preserve_case);
+}
+
 TEST_F(Translate, APodsOwnWishesReachItsSidecar) {
   apply(pod_yaml("a", "198.18.1.1", "app: a",
                  ", annotations: {weft.mesh/access-log: all, weft.mesh/log-level: debug,"

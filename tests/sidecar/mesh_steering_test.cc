@@ -178,8 +178,10 @@ class MeshLimitsTest : public MeshTest {
                       [&made = *made](Result<http::FetchReply> reply) { made.outcome = std::move(reply); });
     return made;
   }
-  void know(policy::ServiceLimits limits) {
-    policy::Service known = service({world_->endpoint(app_port)});
+  void know(policy::ServiceLimits limits, bool one_for_one = false) {
+    policy::Endpoint endpoint = world_->endpoint(app_port);
+    endpoint.preserve_case = one_for_one;  // else requests share a connection
+    policy::Service known = service({endpoint});
     known.limits = limits;
     hello_->know({known});
   }
@@ -227,7 +229,7 @@ TEST_F(MeshLimitsTest, ARequestTooManyIsToldSoAtOnceAndTheOthersAreServed) {
 }
 
 TEST_F(MeshLimitsTest, ARequestWithoutAConnectionWaitsAndOneTooManyThatWaitsIsRefused) {
-  know({.connections = 1, .pending = 1, .requests = 10});
+  know({.connections = 1, .pending = 1, .requests = 10}, true);
   const auto first = begin();
   ASSERT_TRUE(until_held(1));
   const auto second = begin();
@@ -244,7 +246,7 @@ TEST_F(MeshLimitsTest, ARequestWithoutAConnectionWaitsAndOneTooManyThatWaitsIsRe
 
 // A caller that closes its connection may be gone, or may have closed one half only.
 TEST_F(MeshLimitsTest, ACallerThatEndsWhileItQueuesKeepsNobodyElseOut) {
-  know({.connections = 1, .pending = 1, .requests = 10});
+  know({.connections = 1, .pending = 1, .requests = 10}, true);
   const auto first = begin();
   ASSERT_TRUE(until_held(1));
   const auto leaving = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
@@ -263,7 +265,7 @@ TEST_F(MeshLimitsTest, ACallerThatEndsWhileItQueuesKeepsNobodyElseOut) {
 }
 
 TEST_F(MeshLimitsTest, ACallerThatClosedItsHalfIsServedWhereNothingHasToQueue) {
-  know({.connections = 1, .pending = 1, .requests = 10});
+  know({.connections = 1, .pending = 1, .requests = 10}, true);
   const auto half = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
   half->stream->end();
   ASSERT_TRUE(until_held(1));

@@ -277,10 +277,10 @@ TEST(Http2, SaysThatAPeerDoesNotSpeakHttp2) {
 
 TEST(Http2, AHeadAboveTheLimitResetsItsStreamOnly) {
   Http2Options options;
-  options.head_bytes_max = 8192;
+  options.head.bytes = 8192;
   Pair pair(options);
   RequestHead large = post();
-  large.headers.add("x-large", std::string(8192, 'v'));
+  large.headers.add("x-large", std::string(16384, 'v'));
   ASSERT_TRUE(pair.client.request(large, true));
   RequestHead many = post();
   for (int i = 0; i < 101; ++i) many.headers.add(str_cat("x-", i), "v");

@@ -31,7 +31,7 @@ policy::Service full_service() {
   service.outlier = {7, policy::Millis(5000), policy::Millis(60000), 25};
   service.limits = {10, 20, 30};
   service.endpoints = {
-      {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1", "hello"},
+      {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1", "hello", true},
       {at("[2001:2::1]:8080"), "", "", "default/hello-2", ""}};
   service.fault = {policy::Millis(5000), 10, 503, 1};
   service.mirror = {"v2", 10};
@@ -60,6 +60,7 @@ policy::InboundPolicy full_inbound() {
   inbound.drain_timeout = policy::Millis(1500);
   inbound.tcp_max_age = policy::Millis(3600000);
   inbound.outbound_policy = policy::OutboundPolicy::registry_only;
+  inbound.preserve_case = true;
   using Kind = policy::RbacSource::Kind;
   policy::RbacRule rule{.name = "service default/hello allow #1",
                         .action = policy::RbacAction::deny,

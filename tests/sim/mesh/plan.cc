@@ -154,6 +154,7 @@ void reconfigure(ServicePlan& service, Random& random) {
       if (config.retry.retry_on) *config.retry.retry_on |= policy::retry_grpc_unavailable;
     }
   }
+  service.preserve_case = one_in(random, 3);
   config.canary.clear();
   if (one_in(random, 3)) {
     const auto share = static_cast<std::uint32_t>(random.below(101));

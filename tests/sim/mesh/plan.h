@@ -25,6 +25,7 @@ struct ServicePlan {
   bool opted_in = false;           // methods that are not idempotent are tried again in some configuration
   Duration timeout_max{0};         // zero: a configuration has none
   std::size_t pods = 1;
+  bool preserve_case = false;  // of its endpoints: nothing shares a connection then
 };
 
 struct CallPlan {

@@ -119,6 +119,7 @@ policy::Service World::current(std::size_t service) const {
     if (host->service != service || host->leaving) continue;
     config.endpoints.push_back(host->pod->endpoint(application_port));
     config.endpoints.back().subset = host->subset;
+    config.endpoints.back().preserve_case = plan_.services[service].preserve_case;
   }
   return config;
 }
