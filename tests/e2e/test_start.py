@@ -123,7 +123,7 @@ exec "$@\"""", "sh"]
 @pytest.mark.parametrize("machine", [SWITCHED_OFF, BROKEN_IP6TABLES], ids=["sysctl", "ip6tables"])
 def test_a_machine_without_ipv6_runs_a_mesh_without_it(machine):
     with Mesh(objects(), before=machine) as mesh:
-        assert mesh.curl("client", "http://app/") == "app"
+        assert mesh.until(lambda: mesh.curl("client", "http://app/") == "app")
         app = mesh.pods("app")[0]
         assert app["addresses"] == [app["address"]] and ":" not in app["address"]
         # Nothing that could pass the sidecar by: no address but IPv4's, and nobody is told of another one.
