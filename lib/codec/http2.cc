@@ -36,6 +36,15 @@ void add_fields(std::vector<nghttp2_nv>& out, const Headers& headers) {
   for (const Header& header : headers.fields()) out.push_back(field(header.name, header.value));
 }
 
+// HTTP/1 servers are known to send a length with these; a peer would take the whole message for malformed
+// (RFC 9110 § 8.6, RFC 9113 § 8.1.1).
+bool has_no_length(int status) { return status < 200 || status == 204; }
+
+// As HTTP/2 counts it.
+std::size_t list_bytes_max(const HeadLimits& head) {
+  return head.bytes + head.fields * limits::http2_field_overhead_bytes;
+}
+
 // Part of a head or of a body that has content.
 bool is_work(const nghttp2_frame_hd& head) {
   return head.type == NGHTTP2_HEADERS || (head.type == NGHTTP2_DATA && head.length > 0);
@@ -239,11 +248,6 @@ struct Http2Callbacks {
     return provider;
   }
 };
-
-// With the overhead that makes up for the fields.
-std::size_t list_bytes_max(const HeadLimits& head) {
-  return head.bytes + head.fields * limits::http2_field_overhead_bytes;
-}
 
 Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options& options)
     : role_(role),
@@ -452,7 +456,10 @@ void Http2Session::respond(StreamId id, const ResponseHead& head, bool end) {
   if (stream == nullptr || stream->reset) return;
   const std::string status = std::to_string(head.status);
   std::vector<nghttp2_nv> fields = {field(":status", status)};
-  add_fields(fields, head.headers);
+  for (const Header& header : head.headers.fields()) {
+    if (has_no_length(head.status) && equals_ignore_case(header.name, "content-length")) continue;
+    fields.push_back(field(header.name, header.value));
+  }
   if (head.status < 200) {
     nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, id, nullptr, fields.data(), fields.size(), nullptr);
     return;

@@ -88,9 +88,9 @@ def test_the_nearest_valid_requests_pass_and_mean_one_thing(mesh, way):
     results = ask(mesh, way, [data for _, data, _ in PASSED], keep=True)
     for (rule, _, expected), result in zip(PASSED, results):
         assert result["reply"].startswith("HTTP/1.1 200 "), (rule, result)
-        seen = "".join(entry["bytes"] for entry in result["seen"]).encode("latin-1")
+        seen = "".join(entry["bytes"] for entry in result["seen"]).encode("latin-1").lower()
         for part in expected:
-            assert part in seen, (rule, part, seen)
+            assert part.lower() in seen, (rule, part, seen)
 
 
 def test_there_are_vectors_of_every_kind():

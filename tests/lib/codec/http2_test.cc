@@ -108,6 +108,23 @@ TEST(Http2, AnswersWithoutBodyEndWithTheHead) {
   EXPECT_TRUE(pair.at_client.saw("1 closed NO_ERROR"));
 }
 
+// As some HTTP/1 servers send it (RFC 9110 § 8.6): the peer would take it for malformed.
+TEST(Http2, ALengthWhereNoneMayBeIsLeftOut) {
+  Pair pair;
+  const StreamId id = *pair.client.request(post(), true);
+  pair.run();
+  for (const int status : {103, 204}) {
+    ResponseHead head;
+    head.status = status;
+    head.headers.add("Content-Length", "4");
+    pair.server.respond(id, head, status == 204);
+  }
+  pair.run();
+  EXPECT_TRUE(pair.at_client.saw("1 response 103"));
+  EXPECT_TRUE(pair.at_client.saw("1 response 204 end"));
+  EXPECT_TRUE(pair.at_client.saw("1 closed NO_ERROR"));
+}
+
 TEST(Http2, TellsInterimHeadsFromTheFinalOneAndFromTrailers) {
   Pair pair;
   const StreamId id = *pair.client.request(post(), true);
