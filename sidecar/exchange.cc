@@ -222,6 +222,8 @@ void Exchange::drop_upstream() {
 
 void Exchange::per_try_timed_out() {
   if (state_ == State::finished) return;
+  if (acquiring_ && acquiring_->queueing())
+    return overloaded("no connection came free within weft.mesh/per-try-timeout");
   policy::TryOutcome outcome;
   // Before the connection stands nothing was sent: that is a failure to connect, and safe to try again.
   outcome.end = state_ == State::active ? policy::TryEnd::per_try_timeout : policy::TryEnd::connect_failure;
@@ -249,6 +251,7 @@ void Exchange::refuse(const LocalReply& reply) {
   if (!downstream_) return;
   if (response_started_) return cut_response(reply);
   record_.status = reply.status;
+  if (record_.grpc) record_.grpc_status = grpc_status(reply);
   response_started_ = response_ended_ = true;
   if (!request_ended_) downstream_->abandon_request();
   codec::Headers more;

@@ -40,6 +40,7 @@ class HttpDownstream::Refused final : public http::ServerExchangeHandler {
       : owner_(owner), record_(std::move(record)), started_(owner.context_.loop.now()) {
     record_.status = reply.status;
     record_.reason = reply.reason;
+    if (record_.grpc) record_.grpc_status = grpc_status(reply);
     if (!end) exchange.abandon_request();
     send_local_reply(exchange, head, reply);
   }

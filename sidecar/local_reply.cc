@@ -16,9 +16,13 @@ codec::GrpcCode grpc_code(const LocalReply& reply) {
 
 }  // namespace
 
+std::string grpc_status(const LocalReply& reply) {
+  return std::to_string(static_cast<unsigned>(grpc_code(reply)));
+}
+
 codec::Headers grpc_trailers(const LocalReply& reply) {
   codec::Headers trailers;
-  trailers.add("grpc-status", std::to_string(static_cast<unsigned>(grpc_code(reply))));
+  trailers.add("grpc-status", grpc_status(reply));
   trailers.add("grpc-message", codec::encode_grpc_message(reply.text));
   trailers.add("x-weft-error", reply.reason);
   return trailers;

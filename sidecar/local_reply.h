@@ -25,6 +25,8 @@ LocalReply overload_reply(std::string text);
 
 bool is_grpc(const codec::Headers& headers);
 
+// The grpc-status that says the same, as a number.
+std::string grpc_status(const LocalReply& reply);
 // The reply as the end of a gRPC response: grpc-status, grpc-message, x-weft-error.
 codec::Headers grpc_trailers(const LocalReply& reply);
 

@@ -58,6 +58,8 @@ class PoolRequest {
   virtual ~PoolRequest() = default;
   // From now on it waits for a connection being made, but for none to come free: it fails with Code::limit.
   virtual void stop_queueing() = 0;
+  // Waits for one to come free.
+  virtual bool queueing() const = 0;
 };
 
 // On whose account a request goes. Without a load nothing is counted and nothing limits.

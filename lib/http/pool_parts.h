@@ -78,6 +78,7 @@ class Pool::Request final : public PoolRequest {
           PoolAccount account);
   ~Request() override;
   void stop_queueing() override;
+  bool queueing() const override { return in_crowd_; }
 
   void begin();
   void connect();

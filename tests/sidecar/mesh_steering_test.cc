@@ -264,6 +264,29 @@ TEST_F(MeshLimitsTest, ACallerThatEndsWhileItQueuesKeepsNobodyElseOut) {
   ASSERT_TRUE(network_.run_until([&] { return first->status() == 200 && second->status() == 200; }));
 }
 
+// It is the limit that it fails at, and no endpoint.
+TEST_F(MeshLimitsTest, ATryThatTimesOutInTheQueueIsOverloadAndNobodysFault) {
+  policy::Endpoint endpoint = world_->endpoint(app_port);
+  endpoint.preserve_case = true;
+  policy::Service known = service({endpoint});
+  known.limits = {.connections = 1, .pending = 10, .requests = 10};
+  hello_->know({known});
+  const auto slow = begin();
+  ASSERT_TRUE(until_held(1));
+  known.retry.per_try_timeout = policy::Millis(200);
+  hello_->know({known});
+  const auto waiting = begin();
+  ASSERT_TRUE(network_.run_until([&] { return waiting->outcome.has_value(); }, 1s));
+  EXPECT_EQ(waiting->status(), 503);
+  EXPECT_EQ((*waiting->outcome)->head.headers.get("x-weft-error"), "overload");
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return slow->status() == 200; }));
+  const auto next = begin();
+  ASSERT_TRUE(until_held(1)) << "the endpoint is not passed over";
+  answer_all();
+  ASSERT_TRUE(network_.run_until([&] { return next->status() == 200; }));
+}
+
 TEST_F(MeshLimitsTest, ACallerThatClosedItsHalfIsServedWhereNothingHasToQueue) {
   know({.connections = 1, .pending = 1, .requests = 10}, true);
   const auto half = connected(*hello_, "GET / HTTP/1.1\r\nhost: world\r\n\r\n");
@@ -297,6 +320,9 @@ TEST_F(MeshLimitsTest, AGrpcCallTooManyIsUnavailable) {
   EXPECT_EQ(head.status, 200);
   EXPECT_EQ(head.headers.get("grpc-status"), "14");
   EXPECT_EQ(head.headers.get("x-weft-error"), "overload");
+  network_.advance(1s);
+  ASSERT_FALSE(hello_->telemetry.requests.empty());
+  EXPECT_EQ(hello_->telemetry.requests[0].grpc_status, "14");
 }
 
 TEST_F(MeshLimitsTest, APodCalledByItsAddressCountsForItsService) {
