@@ -44,6 +44,7 @@ class MeshSharedTest : public MeshTest {
 TEST_F(MeshSharedTest, ManyAtATimeTakeOneConnectionAndTheApplicationSeesNothingOfIt) {
   holds_ = true;
   std::vector<std::unique_ptr<http::Fetch>> calls;
+  calls.reserve(20);
   int answered = 0;
   for (int i = 0; i < 20; ++i) {
     calls.push_back(
