@@ -170,9 +170,8 @@ std::optional<policy::Service> translate_service(const View& view, std::string_v
   out.load_balancer = settings.load_balancer;
   out.outlier = settings.outlier;
   out.limits = settings.limits;
-  Endpoints endpoints = service->selector.empty()
-                            ? endpoints_by_slices(view, *service, *port, settings)
-                            : endpoints_by_selector(view, *service, *port, settings);
+  Endpoints endpoints = service->selector.empty() ? endpoints_by_slices(view, *service, *port, settings)
+                                                  : endpoints_by_selector(view, *service, *port, settings);
   out.protocol = endpoints.opaque ? policy::Protocol::tcp : kube::protocol_of(port->app_protocol, port->name);
   out.endpoints = std::move(endpoints.list);
   std::sort(out.endpoints.begin(), out.endpoints.end(),

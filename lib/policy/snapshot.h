@@ -29,10 +29,10 @@ enum class OutboundPolicy : std::uint8_t { allow_any, registry_only };
 
 struct Endpoint {
   Address address;
-  std::string identity;       // SPIFFE id to demand of it; empty: no sidecar there, plaintext
-  std::string subset;         // value of the canary label of its pod; may be empty
-  std::string workload;       // "namespace/pod"
-  std::string workload_name;  // the Deployment or other controller of the pod; for metrics
+  std::string identity;        // SPIFFE id to demand of it; empty: no sidecar there, plaintext
+  std::string subset;          // value of the canary label of its pod; may be empty
+  std::string workload;        // "namespace/pod"
+  std::string workload_name;   // the Deployment or other controller of the pod; for metrics
   bool preserve_case = false;  // of header names: what HTTP/2 between sidecars would lose
   bool operator==(const Endpoint&) const = default;
 };

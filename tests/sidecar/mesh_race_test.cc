@@ -286,7 +286,8 @@ TEST(MeshRaceBetweenSidecars, ADrainingSidecarLosesNoRequestThatCrossesItsClose)
 }
 
 TEST(MeshRaceBetweenSidecars, NorOneWithAConnectionToItself) {
-  EXPECT_GT(proved_at_every_point_of_a_drain(limits::shared_body_bytes_max + 1), 0) << "the moment was missed";
+  EXPECT_GT(proved_at_every_point_of_a_drain(limits::shared_body_bytes_max + 1), 0)
+      << "the moment was missed";
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Requests of HTTP/1 that share HTTP/2 connections between two sidecars, and what keeps connections of its own.
+// Requests of HTTP/1 that share HTTP/2 connections between two sidecars, and what keeps connections of its
+// own.
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
@@ -47,10 +48,9 @@ TEST_F(MeshSharedTest, ManyAtATimeTakeOneConnectionAndTheApplicationSeesNothingO
   calls.reserve(20);
   int answered = 0;
   for (int i = 0; i < 20; ++i) {
-    calls.push_back(
-        hello_->fetch(Address::parse("198.18.128.1:80").value(), get(), [&](Result<http::FetchReply> reply) {
-          answered += reply && reply->head.status == 200;
-        }));
+    calls.push_back(hello_->fetch(
+        Address::parse("198.18.128.1:80").value(), get(),
+        [&](Result<http::FetchReply> reply) { answered += reply && reply->head.status == 200; }));
   }
   ASSERT_TRUE(network_.run_until([&] { return held_.size() == 20; }));
   EXPECT_EQ(world_->telemetry.opened, 1);

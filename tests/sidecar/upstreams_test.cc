@@ -22,7 +22,9 @@ codec::RequestHead head(std::initializer_list<codec::Header> fields = {}) {
   return made;
 }
 
-RequestTraits bodyless(policy::Protocol declared = policy::Protocol::http1) { return {declared, true, false}; }
+RequestTraits bodyless(policy::Protocol declared = policy::Protocol::http1) {
+  return {declared, true, false};
+}
 
 TEST(ProtocolTowards, RequestsWithoutABodyOrWithASmallOneShareConnectionsBetweenSidecars) {
   EXPECT_EQ(protocol_towards(meshed, head(), bodyless()), HttpProtocol::http2);

@@ -27,7 +27,7 @@ DOORS = {
     r"openssl/": ("lib/tls/",),
     r"uv\.h": ("lib/io/",),
     r"ares": ("lib/io/",),
-    r"nghttp2/": ("lib/codec/http2.cc",),
+    r"nghttp2/": ("lib/codec/http2_callbacks.h",),
     r"llhttp": ("lib/codec/http1",),
     r"spdlog/": ("lib/base/log.cc",),
     r"yaml-cpp/": ("lib/kube/",),

@@ -11,6 +11,7 @@ TRAFFIC = re.compile(r"sidecar/(connection|destination|exchange|extended_connect
 NO_REASONS = {
     # header fields
     "content-type", "content-length", "grpc-status", "grpc-message", "grpc-timeout", "x-weft-error", "x-weft-rule", "x-weft-attempts", "x-weft-closed-idle",
+    "x-weft-came-as",
     "retry-after", "x-request-id",
     "x-forwarded-client-cert", "sec-websocket-key", "sec-websocket-accept",
     # what becomes of a try (§ Access log)

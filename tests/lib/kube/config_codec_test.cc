@@ -30,9 +30,9 @@ policy::Service full_service() {
   service.load_balancer = {policy::LoadBalancer::Kind::hash, {policy::CallerKey::Kind::header, "x-user"}};
   service.outlier = {7, policy::Millis(5000), policy::Millis(60000), 25};
   service.limits = {10, 20, 30};
-  service.endpoints = {
-      {at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1", "default/hello-1", "hello", true},
-      {at("[2001:2::1]:8080"), "", "", "default/hello-2", ""}};
+  service.endpoints = {{at("198.18.1.1:8080"), "spiffe://cluster.local/ns/default/sa/hello", "v1",
+                        "default/hello-1", "hello", true},
+                       {at("[2001:2::1]:8080"), "", "", "default/hello-2", ""}};
   service.fault = {policy::Millis(5000), 10, 503, 1};
   service.mirror = {"v2", 10};
   service.attempts_header = true;

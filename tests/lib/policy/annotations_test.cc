@@ -239,8 +239,7 @@ TEST(Annotations, EveryServiceExampleOfTheReferenceIsRead) {
   EXPECT_EQ(settings.outlier, (OutlierSettings{7, 5s, 1min, 25}));
   EXPECT_EQ(settings.fault, (FaultInjection{5s, 10, 503, 1}));
   EXPECT_EQ(settings.mirror, (Mirror{"v2", 10}));
-  EXPECT_TRUE(settings.attempts_header);
-  EXPECT_TRUE(settings.preserve_case);
+  EXPECT_TRUE(settings.attempts_header && settings.preserve_case);
   EXPECT_EQ(settings.limits, (ServiceLimits{10, 20, 30}));
   EXPECT_EQ(settings.canary_sticky, (CallerKey{CallerKey::Kind::cookie, "sid"}));
   EXPECT_EQ(settings.load_balancer,
