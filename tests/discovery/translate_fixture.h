@@ -34,6 +34,7 @@ class Translate : public testing::Test {
   }
   static std::vector<std::string> addresses(const policy::Service& service) {
     std::vector<std::string> out;
+    out.reserve(service.endpoints.size());
     for (const policy::Endpoint& endpoint : service.endpoints) out.push_back(endpoint.address.to_string());
     return out;
   }
@@ -45,6 +46,7 @@ class Translate : public testing::Test {
   }
   static std::vector<std::string> rule_names(const policy::InboundPort& port) {
     std::vector<std::string> out;
+    out.reserve(port.rules.size());
     for (const policy::RbacRule& rule : port.rules) out.push_back(rule.name);
     return out;
   }
