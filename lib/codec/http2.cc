@@ -148,6 +148,12 @@ void Http2Session::head_complete(StreamId id, bool end) {
   }
   stream->remote_end = end;
   if (role_ == Role::server) {
+    if (last_taken_ && id > *last_taken_) {
+      // It came while the GOAWAY that excludes it was still waiting to leave.
+      stream->reset = true;
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+      return;
+    }
     stream->announced = true;
     handler_.http2_request(id, incoming_.take_request(), end);
     return;
@@ -285,12 +291,17 @@ void Http2Session::ping(std::uint64_t payload) {
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, ping_bytes(payload).data());
 }
 
+// What it names as not taken the peer will send elsewhere: so it must not be taken, either (RFC 9113 § 6.8).
+void Http2Session::close_the_door() {
+  last_taken_ = nghttp2_session_get_last_proc_stream_id(session_);
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, *last_taken_, NGHTTP2_NO_ERROR, nullptr, 0);
+}
+
 void Http2Session::shut_down() {
   if (shutting_down_) return;
   shutting_down_ = true;
   if (role_ == Role::server) {
-    nghttp2_submit_shutdown_notice(session_);
-    ping(shut_down_ping);
+    nghttp2_submit_shutdown_notice(session_);  // and then a ping: frame_sent()
   } else {
     nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
   }

@@ -123,6 +123,7 @@ class Http2Session {
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Http2Limits::Event event);
   void check_order(StreamId id, bool may_begin);
+  void close_the_door();
   void end_with(Http2Code code, Error why);  // by a GOAWAY that says `code`
   void broke(int nghttp2_error);
 
@@ -137,7 +138,8 @@ class Http2Session {
   Http2DataScan data_scan_;
   MonotonicTime now_{};
   bool shutting_down_ = false;
-  bool busy_ = false;  // inside feed() or produce()
+  std::optional<StreamId> last_taken_;  // of a server that has closed the door: what its GOAWAY says
+  bool busy_ = false;                   // inside feed() or produce()
   bool dead_ = false;
   std::optional<Error> fault_;
 };

@@ -12,6 +12,9 @@
 namespace weft::codec {
 namespace {
 
+// In a GOAWAY that says only that another one will come (RFC 9113 § 6.8).
+constexpr StreamId notice_last_stream = 0x7fffffff;
+
 // Part of a head or of a body that has content.
 bool is_work(const nghttp2_frame_hd& head) {
   return head.type == NGHTTP2_HEADERS || (head.type == NGHTTP2_DATA && head.length > 0);
@@ -117,9 +120,7 @@ struct Http2Callbacks {
     if ((ping.hd.flags & NGHTTP2_FLAG_ACK) == 0) return;
     const std::uint64_t payload = ping_payload(ping.opaque_data);
     if (payload == shut_down_ping && session.shutting_down_) {
-      nghttp2_submit_goaway(session.session_, NGHTTP2_FLAG_NONE,
-                            nghttp2_session_get_last_proc_stream_id(session.session_), NGHTTP2_NO_ERROR,
-                            nullptr, 0);
+      session.close_the_door();
     } else if (!session.fault_) {
       session.handler_.http2_pong(payload);
     }
@@ -144,6 +145,10 @@ struct Http2Callbacks {
           peer_broke(str_cat(http2_code_name(static_cast<Http2Code>(frame->goaway.error_code)), " ",
                              printable(text_of(frame->goaway.opaque_data, frame->goaway.opaque_data_len))));
     }
+    // nghttp2 would let a ping overtake the notice whose arrival it is to prove.
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == notice_last_stream &&
+        session.role_ == Http2Session::Role::server)
+      session.ping(shut_down_ping);
     if (is_work(frame->hd)) session.limits_.worked();
     Http2Session::Stream* stream = session.find(frame->hd.stream_id);
     if (stream == nullptr) return 0;

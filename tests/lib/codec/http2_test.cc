@@ -277,6 +277,35 @@ TEST(Http2, ARequestUnderWayWhenTheServerShutsDownIsServed) {
   EXPECT_TRUE(pair.at_client.saw("1 closed NO_ERROR"));
 }
 
+// The ping proves that the notice before it has arrived.
+TEST(Http2, AServerThatShutsDownSaysSoBeforeItPings) {
+  Pair pair;
+  pair.run();
+  pair.server.shut_down();
+  constexpr char goaway = 7, ping = 6;
+  EXPECT_EQ(std::string(pair.server.produce()).at(3), goaway);
+  EXPECT_EQ(std::string(pair.server.produce()).at(3), ping);
+}
+
+// A client that answers the ping and asks on: the GOAWAY that follows does not count the request, so the
+// client may send it elsewhere.
+TEST(Http2, WhatTheGoawayExcludesIsNotTaken) {
+  Pair pair;
+  const StreamId first = *pair.client.request(post(), true);
+  pair.run();
+  pair.server.shut_down();
+  const std::string notice(pair.server.produce());
+  const std::string ping(pair.server.produce());
+  const StreamId late = *pair.client.request(post(), true);
+  pair.client.feed(ping, pair.now);
+  pair.run();
+  EXPECT_FALSE(pair.at_server.saw_part(str_cat(late, " request")));
+  EXPECT_TRUE(pair.at_client.saw(str_cat(late, " closed REFUSED_STREAM")));
+  pair.server.respond(first, ok(), true);
+  pair.run();
+  EXPECT_TRUE(pair.at_client.saw(str_cat(first, " closed NO_ERROR")));
+}
+
 TEST(Http2, PingsAreAnswered) {
   Pair pair;
   pair.client.ping(77);
