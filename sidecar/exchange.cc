@@ -222,9 +222,13 @@ void Exchange::drop_upstream() {
 
 void Exchange::per_try_timed_out() {
   if (state_ == State::finished) return;
-  if (acquiring_ && acquiring_->queueing())
-    return overloaded("no connection came free within weft.mesh/per-try-timeout");
   policy::TryOutcome outcome;
+  if (acquiring_ && acquiring_->queueing()) {
+    outcome.end = policy::TryEnd::refused_stream;  // no fault of the endpoint; another one may have room
+    return try_failed(outcome, "overload",
+                      overload_reply(str_cat("Service ", admission_.service->config().name,
+                                             ": no connection came free within weft.mesh/per-try-timeout")));
+  }
   // Before the connection stands nothing was sent: that is a failure to connect, and safe to try again.
   outcome.end = state_ == State::active ? policy::TryEnd::per_try_timeout : policy::TryEnd::connect_failure;
   outcome.never_delivered = state_ != State::active;

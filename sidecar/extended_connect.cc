@@ -38,6 +38,7 @@ std::optional<LocalReply> answer_connect(codec::ResponseHead& head) {
   if (head.status == switching_protocols) {
     head.status = 200;
     head.headers.remove("sec-websocket-accept");
+    head.headers.remove("content-length");  // a tunnel has none (RFC 9110 § 9.3.6)
     return std::nullopt;
   }
   if (head.status >= 300) return std::nullopt;

@@ -35,10 +35,11 @@ bool is_small(const codec::RequestHead& head, bool bodyless) {
 }
 
 // Whether a request of HTTP/1 may travel as HTTP/2. Upgrade and CONNECT take their connection over (RFC 9113
-// § 8.6), and HTTP/1.0 may lack the authority that HTTP/2 wants.
+// § 8.6), HTTP/1.0 may lack the authority that HTTP/2 wants, and what calls itself gRPC over HTTP/1
+// (gRPC-Web) is none to an application: the receiver must not take it for the real one.
 bool may_share(const codec::RequestHead& head, const RequestTraits& traits) {
-  return !traits.preserve_case && head.method != "CONNECT" && !head.authority.empty() &&
-         is_small(head, traits.bodyless);
+  return !traits.preserve_case && !is_grpc(head.headers) && head.method != "CONNECT" &&
+         !head.authority.empty() && is_small(head, traits.bodyless);
 }
 
 }  // namespace

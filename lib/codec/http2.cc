@@ -27,6 +27,7 @@ Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options&
     : role_(role),
       handler_(handler),
       incoming_(list_bytes_max(options.head), options.head.fields),
+      limits_(options.rate_factor),
       data_scan_(role == Role::server ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   session_ = make_nghttp2_session(*this, role == Role::server);
   std::vector<nghttp2_settings_entry> settings = {

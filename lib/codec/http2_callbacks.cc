@@ -95,7 +95,9 @@ struct Http2Callbacks {
         }
         break;
       case NGHTTP2_RST_STREAM:
-        session.count(Event::reset);
+        // A server resets no more than it was asked.
+        if (session.role_ == Http2Session::Role::server || session.find(frame->hd.stream_id) == nullptr)
+          session.count(Event::reset);
         if (session.find(frame->hd.stream_id) != nullptr) session.order_.reset(frame->hd.stream_id);
         break;
       case NGHTTP2_SETTINGS:

@@ -47,8 +47,9 @@ std::optional<std::string> Http2Limits::count(Event event, MonotonicTime now) {
     return str_cat("a head in more than ", limits::http2_continuations_max, " CONTINUATION frames");
   }
   const unsigned beside_work = event == Event::ping ? worked_ : 0;
-  if (rate.count <= rule.per_second_max + beside_work) return std::nullopt;
-  return str_cat("more than ", rule.per_second_max, " ", rule.what, " in a second");
+  const unsigned most = rule.per_second_max * factor_;
+  if (rate.count <= most + beside_work) return std::nullopt;
+  return str_cat("more than ", most, " ", rule.what, " in a second");
 }
 
 }  // namespace weft::codec

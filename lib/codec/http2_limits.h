@@ -13,8 +13,15 @@
 
 namespace weft::codec {
 
+// Between sidecars all requests of a worker share a connection: each of its callers may give up as often as
+// it likes.
+inline constexpr unsigned mesh_rate_factor = 20;
+
 class Http2Limits {
  public:
+  // `factor`: how many times as much a second as limits.h says.
+  explicit Http2Limits(unsigned factor = 1) : factor_(factor) {}
+
   enum class Event : std::uint8_t {
     reset,         // by the peer
     forced_reset,  // what the peer sent made us reset a stream: counts together with `reset`
@@ -38,6 +45,7 @@ class Http2Limits {
     MonotonicTime second{};
     unsigned count = 0;
   };
+  unsigned factor_;
   std::array<Rate, 5> rates_;
   unsigned worked_ = 0;  // in the second of the pings
   unsigned head_continuations_ = 0;

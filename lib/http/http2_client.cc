@@ -22,6 +22,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     touched = connection_.loop_.now();
     if (handler_ == nullptr) return;
     incoming_ended = incoming_told = end;
+    answered_ = true;
     handler_->response_head(std::move(head), end);
   }
   void refused(const Error& error) { abort(error, Delivery::never); }
@@ -35,6 +36,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
   }
   void cancel() override {
     handler_ = nullptr;
+    if (!answered_) connection_.given_up();
     connection_.session().reset(id, codec::Http2Code::cancel);
     connection_.flush();
     connection_.forget_later(*this);
@@ -63,7 +65,8 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     abort(error, code == codec::Http2Code::refused_stream ? Delivery::never : Delivery::maybe);
   }
   void broken(const Error& error) override {
-    abort(error, connection_.session().head_sent(id) ? Delivery::maybe : Delivery::never);
+    if (!connection_.session().head_sent(id)) return abort(error, Delivery::never);
+    abort(error, !answered_ && connection_.closed_in_use(error) ? Delivery::raced : Delivery::maybe);
   }
   void abort(const Error& error, Delivery delivery) {
     if (handler_ != nullptr) std::exchange(handler_, nullptr)->exchange_aborted(error, delivery);
@@ -72,12 +75,13 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
   Http2ClientConnection& connection_;
   ClientExchangeHandler* handler_;
   bool ended_;  // the request is
+  bool answered_ = false;
 };
 
 Http2ClientConnection::Http2ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                              ClientConnectionHandler& handler, const ClientOptions& options)
     : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::client, options.limits,
-                      options.idle_timeout, {}),
+                      options.http2_rate_factor, options.idle_timeout, {}),
       owner_(handler),
       options_(options) {}
 
@@ -90,7 +94,7 @@ bool Http2ClientConnection::ready() const { return streams_.size() < requests_ma
 
 bool Http2ClientConnection::available() const {
   // Once in use, an idle peer has nothing to say but that it goes. At first its SETTINGS may be waiting.
-  if (streams_.empty() && answered_ && !transport_.stream().idle_and_open()) return false;
+  if (streams_.empty() && used_ && !transport_.stream().idle_and_open()) return false;
   return ready();
 }
 
@@ -100,6 +104,7 @@ ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, b
   auto owned =
       std::make_unique<Exchange>(*this, id ? *id : --unsent_, end, head.method == "CONNECT", handler);
   Exchange& exchange = *owned;
+  if (asked_at_ <= transport_.last_heard()) asked_at_ = loop_.now();
   add(std::move(owned));
   if (id) {
     flush();
@@ -116,14 +121,27 @@ ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, b
 }
 
 void Http2ClientConnection::http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) {
-  answered_ = true;
+  used_ = true;
   const auto found = streams_.find(id);
   if (found != streams_.end()) static_cast<Exchange&>(*found->second).head_arrived(std::move(head), end);
 }
 
-void Http2ClientConnection::http2_goaway(codec::StreamId, codec::Http2Code, std::string_view) {
+void Http2ClientConnection::http2_goaway(codec::StreamId, codec::Http2Code code, std::string_view) {
   leaving_ = true;
+  accused_ = accused_ || code != codec::Http2Code::no_error;
   if (streams_.empty()) shut_down();
+}
+
+bool Http2ClientConnection::closed_in_use(const Error& error) const {
+  const bool closed = error.code == Code::closed || error.code == Code::io;
+  return used_ && closed && !accused_ && !session().fault();
+}
+
+// A request was cancelled without an answer. Where nothing was heard since it was sent the peer may be gone:
+// others must not join it.
+void Http2ClientConnection::given_up() {
+  const MonotonicTime since = std::max(asked_at_, transport_.last_heard());
+  if (loop_.now() - since >= limits::mesh_connect_timeout) leaving_ = true;
 }
 
 void Http2ClientConnection::stream_gone() {

@@ -31,12 +31,16 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
   void http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) override;
   void http2_goaway(codec::StreamId last, codec::Http2Code code, std::string_view debug) override;
   void stream_gone() override;
+  bool closed_in_use(const Error& error) const;
+  void given_up();
   void tell_closed(const Error* error) override { owner_.connection_closed(error); }
 
   ClientConnectionHandler& owner_;
   ClientOptions options_;
   codec::StreamId unsent_ = 0;  // counts down: ids of requests that the session did not take
-  bool answered_ = false;       // a request, at least once
+  bool used_ = false;           // it answered, at least once
+  bool accused_ = false;        // by a GOAWAY that names an error
+  MonotonicTime asked_at_{};    // the first request since the peer was last heard
   bool leaving_ = false;        // takes no more requests: drain(), or the peer's GOAWAY
 };
 

@@ -16,7 +16,7 @@ constexpr auto leave_timeout = std::chrono::seconds(10);
 
 Http2Connection::Http2Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                  codec::Http2Session::Role role, const codec::HeadLimits& head,
-                                 Duration idle_timeout, std::string already_read)
+                                 unsigned rate_factor, Duration idle_timeout, std::string already_read)
     : loop_(loop),
       role_(role),
       idle_timeout_(idle_timeout),
@@ -24,6 +24,7 @@ Http2Connection::Http2Connection(io::Loop& loop, std::unique_ptr<io::Stream> str
       transport_(loop, std::move(stream), *this,
                  Http2TransportOptions{.role = role,
                                        .head = head,
+                                       .rate_factor = rate_factor,
                                        .keepalive_interval = limits::http2_keepalive_interval,
                                        .keepalive_timeout = limits::http2_keepalive_timeout,
                                        .already_read = std::move(already_read)},

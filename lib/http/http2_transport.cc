@@ -15,6 +15,7 @@ codec::Http2Options session_options(const Http2TransportOptions& options) {
   codec::Http2Options session;
   session.streams_max = options.streams_max;
   session.head = options.head;
+  session.rate_factor = options.rate_factor;
   session.connection_window_bytes = options.streams_max * session.stream_window_bytes;
   return session;
 }

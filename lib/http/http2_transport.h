@@ -17,6 +17,7 @@ struct Http2TransportOptions {
   codec::Http2Session::Role role = codec::Http2Session::Role::client;
   unsigned streams_max = limits::http2_streams_max;
   codec::HeadLimits head = {};  // of what is received
+  unsigned rate_factor = 1;     // of codec::Http2Limits
   Duration keepalive_interval{};
   Duration keepalive_timeout{};
   std::string already_read = {};  // by whoever found out that this is HTTP/2
@@ -41,6 +42,8 @@ class Http2Transport final : private io::StreamHandler {
   void keep_alive(bool on);
   // Ends the connection now; `closed` follows.
   void abort(Error why);
+  // The last byte of the peer; or when keep_alive() began, if that is later.
+  MonotonicTime last_heard() const { return last_heard_; }
   // Inside an event: must not be destroyed now.
   bool busy() const { return busy_ > 0; }
 

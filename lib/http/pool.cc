@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codec/http2_limits.h"
 #include "http/pool_parts.h"
 
 namespace weft::http {
@@ -35,7 +36,10 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
   ClientOptions client = options_.client;
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
   client.clean_close_is_refusal = pooled.ours;
-  if (pooled.ours) client.limits = codec::mesh_head_limits;
+  if (pooled.ours) {
+    client.limits = codec::mesh_head_limits;
+    client.http2_rate_factor = codec::mesh_rate_factor;
+  }
   pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.unlist(pooled);

@@ -49,6 +49,7 @@ struct ServerOptions {
   // upstream.
   bool answer_expect = false;
   codec::HeadLimits limits;
+  unsigned http2_rate_factor = 1;  // of codec::Http2Limits
   RefusalHandler* refusals = nullptr;
 };
 

@@ -114,12 +114,75 @@ TEST_F(MeshSharedTest, AHeadThatHttp1JustAdmitsComesThrough) {
   http::FetchRequest request = get();
   constexpr std::size_t own = 4;  // what the client adds, and Host
   for (std::size_t i = 0; i < limits::headers_max - own; ++i)
-    request.head.headers.add(str_cat("x-", i), std::string(640, 'v'));
+    request.head.headers.add(str_cat("x-", i), std::string(670, 'v'));
   const auto reply = call(*hello_, request);
   ASSERT_TRUE(reply) << reply.error().message;
   EXPECT_EQ(reply->head.status, 200) << reply->body;
   EXPECT_EQ(travelled(), "HTTP/2");
   EXPECT_GE(seen_.back().headers.size(), limits::headers_max - own);
+}
+
+// As over HTTP/1.1, where each of them would have had a connection of its own.
+TEST_F(MeshSharedTest, WhenItBreaksIdempotentRequestsAreTriedAgainAndTheEndpointIsNotBlamed) {
+  ASSERT_TRUE(call(*hello_, get()));
+  holds_ = true;
+  std::vector<std::unique_ptr<http::Fetch>> calls;
+  calls.reserve(20);
+  int answered = 0;
+  std::string refused;
+  for (int i = 0; i < 20; ++i) {
+    http::FetchRequest request = i == 0 ? post(5) : get();
+    calls.push_back(hello_->fetch(Address::parse("198.18.128.1:80").value(), std::move(request),
+                                  [&](Result<http::FetchReply> reply) {
+                                    ASSERT_TRUE(reply);
+                                    answered += reply->head.status == 200;
+                                    if (reply->head.status != 200)
+                                      refused += reply->head.headers.get("x-weft-error").value_or("?");
+                                  }));
+  }
+  ASSERT_TRUE(network_.run_until([&] { return held_.size() == 20; }));
+  holds_ = false;
+  held_.clear();
+  network_.reset_connections(world_->ip());
+  ASSERT_TRUE(network_.run_until([&] { return answered == 19 && !refused.empty(); }));
+  EXPECT_EQ(refused, "upstream-reset") << "the POST, which may have been read";
+  EXPECT_EQ(hello_->telemetry.ejections, 0);
+}
+
+// Each caller may give up as often as it likes: together they are no flood.
+TEST_F(MeshSharedTest, ManyThatTimeOutTakeNobodyElseAlong) {
+  policy::Service impatient = service({world_->endpoint(app_port)});
+  impatient.timeout = policy::Millis(100);
+  hello_->know({impatient});
+  holds_ = true;
+  std::vector<std::unique_ptr<http::Fetch>> calls;
+  int timed_out = 0;
+  constexpr int many = 3 * limits::http2_resets_per_second_max;
+  for (int i = 0; i < many; ++i) {
+    calls.push_back(hello_->fetch(
+        Address::parse("198.18.128.1:80").value(), get(),
+        [&](const Result<http::FetchReply>& reply) { timed_out += reply && reply->head.status == 504; }));
+    network_.advance(1ms);
+  }
+  ASSERT_TRUE(network_.run_until([&] { return timed_out == many; }));
+  EXPECT_LE(world_->telemetry.opened, 3) << "the connections were not ended as floods";
+}
+
+// Gone without a word: those who wait time out, and those who come later do not join them.
+TEST_F(MeshSharedTest, AConnectionThatFellSilentTakesNoMoreRequests) {
+  policy::Service impatient = service({world_->endpoint(app_port)});
+  impatient.timeout = policy::Millis(1500);
+  hello_->know({impatient});
+  ASSERT_TRUE(call(*hello_, get()));
+  network_.set_down(world_->ip(), true);
+  const auto waiting = call(*hello_, get());
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(waiting->head.status, 504);
+  network_.set_down(world_->ip(), false);
+  const auto next = call(*hello_, get());
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->head.status, 200);
+  EXPECT_EQ(world_->telemetry.opened, 2);
 }
 
 TEST_F(MeshSharedTest, ACallerThatDoesNotReadBlocksNoOther) {

@@ -50,6 +50,9 @@ TEST(ProtocolTowards, WhatTakesItsConnectionOverOrWouldLoseSomethingStaysHttp1) 
   EXPECT_EQ(protocol_towards(meshed, old, bodyless()), HttpProtocol::http2);
   old.authority.clear();
   EXPECT_EQ(protocol_towards(meshed, old, bodyless()), HttpProtocol::http1);
+  const codec::RequestHead grpc_web =
+      head({{"content-type", "application/grpc-web+proto"}, {"content-length", "5"}});
+  EXPECT_EQ(protocol_towards(meshed, grpc_web, {}), HttpProtocol::http1);
   EXPECT_EQ(protocol_towards(meshed, head(), {policy::Protocol::http1, true, true}), HttpProtocol::http1)
       << "weft.mesh/preserve-case";
 }
