@@ -117,15 +117,16 @@ Governing governing(const View& view, const kube::Pod& pod, std::uint16_t target
 
 policy::AddressOwner pod_owner(const View& view, const kube::Pod& pod, policy::AddressOwner out) {
   out.kind = policy::AddressOwner::Kind::pod;
-  policy::ServiceSettings settings;
+  const policy::ServiceSettings defaults;
+  const policy::ServiceSettings* settings = &defaults;
   policy::Protocol declared = policy::Protocol::detect;
   if (const Governing by = governing(view, pod, out.address.port); by.service != nullptr) {
     out.pod_service = service_name(*by.service, by.port->port);
     declared = kube::protocol_of(by.port->app_protocol, by.port->name);
-    settings = view.policies.service(by.service->meta.name_space, by.service->meta.name);
+    settings = &view.policies.service(by.service->meta.name_space, by.service->meta.name);
   }
   out.protocol = policy::effective_protocol(settings_of(view, pod), declared, out.address.port);
-  out.pod = endpoint_of(view, pod, out.address, settings);
+  out.pod = endpoint_of(view, pod, out.address, *settings);
   return out;
 }
 

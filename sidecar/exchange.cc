@@ -17,6 +17,10 @@ bool asks_for_tunnel(const codec::RequestHead& head) {
   return head.method == "CONNECT" || head.headers.has("upgrade");
 }
 
+LocalReply overload_of(const ServiceState& service, std::string_view text) {
+  return overload_reply(str_cat("Service ", service.config().name, ": ", text));
+}
+
 }  // namespace
 
 Exchange::Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExchange& downstream,
@@ -143,7 +147,7 @@ void Exchange::acquired(Result<http::Lease> lease) {
 // Nothing that another endpoint, or another try, could mend.
 void Exchange::overloaded(std::string_view text) {
   end_try_record("overload");
-  refuse(overload_reply(str_cat("Service ", admission_.service->config().name, ": ", text)));
+  refuse(overload_of(*admission_.service, text));
 }
 
 void Exchange::send_request() {
@@ -225,9 +229,9 @@ void Exchange::per_try_timed_out() {
   policy::TryOutcome outcome;
   if (acquiring_ && acquiring_->queueing()) {
     outcome.end = policy::TryEnd::refused_stream;  // no fault of the endpoint; another one may have room
-    return try_failed(outcome, "overload",
-                      overload_reply(str_cat("Service ", admission_.service->config().name,
-                                             ": no connection came free within weft.mesh/per-try-timeout")));
+    return try_failed(
+        outcome, "overload",
+        overload_of(*admission_.service, "no connection came free within weft.mesh/per-try-timeout"));
   }
   // Before the connection stands nothing was sent: that is a failure to connect, and safe to try again.
   outcome.end = state_ == State::active ? policy::TryEnd::per_try_timeout : policy::TryEnd::connect_failure;

@@ -124,12 +124,12 @@ Admission InboundGate::admit(codec::RequestHead& head, RequestRecord& record) {
                {"rule", record.rule}});
     return admission;
   }
-  const bool came_as_http1_here = caller_.identity && head.headers.get(came_as_header) == came_as_http1;
-  announce_caller(inbound->policy(), caller_, head);
   admission.service = service_;
   admission.application = inbound->port(application_.port).config.protocol;
-  if (came_as_http1_here && !policy::is_http(admission.application))
+  if (!policy::is_http(admission.application) && caller_.identity &&
+      head.headers.get(came_as_header) == came_as_http1)
     admission.application = policy::Protocol::http1;
+  announce_caller(inbound->policy(), caller_, head);
   return admission;
 }
 

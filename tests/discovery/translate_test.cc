@@ -212,7 +212,7 @@ TEST_F(Translate, APodOnItsNodesNetworkOwnsNoAddress) {
   EXPECT_EQ(owner("198.18.1.1:80").kind, OwnerKind::unknown_inside);
 }
 
-// ---- inbound ----
+// ---- over time ----
 
 TEST_F(Translate, TheLastGoodValueOfEachAnnotationStays) {
   const auto hello = [](std::string_view annotations) {
