@@ -1,5 +1,6 @@
 #include "sidecar/init.h"
 
+#include <fstream>
 #include <optional>
 
 #include "base/log.h"
@@ -17,16 +18,27 @@ constexpr std::string_view no_rights =
 
 // Loads the rules of one family and reads them back.
 Status apply_rules(const InitOptions& options, Family family) {
-  WEFT_ASSIGN(const NatTable table, NatTable::open(family, options.search_path));
-  WEFT_ASSIGN(const std::string before, table.save());
-  WEFT_TRY(table.restore(restore_text(options.rules, family, before)));
-  WEFT_ASSIGN(const std::string after, table.save());
+  WEFT_ASSIGN(const Tables tables, Tables::open(family, options.search_path));
+  WEFT_ASSIGN(const std::string before, tables.save());
+  WEFT_TRY(tables.restore(restore_text(options.rules, family, before)));
+  WEFT_ASSIGN(const std::string after, tables.save());
   const auto faults = rule_faults(options.rules, family, after);
   if (!faults.empty()) return fail(Code::internal, str_cat("after loading: ", join(faults, "; ")));
   log::info("connections are redirected", {{"family", std::string(family_name(family))},
                                            {"outbound", std::to_string(options.rules.outbound_port)},
                                            {"inbound", std::to_string(options.rules.inbound_port)}});
   return {};
+}
+
+// Best effort: in a cluster's container /proc/sys is read-only, and the filter's rules are enough for safety.
+// Where it works, what the kernel would find INVALID for its window alone is redirected like the rest and not
+// lost.
+void relax_window_tracking() {
+  constexpr auto path = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
+  if (std::ofstream file(path); !(file << "1" << std::flush)) {
+    log::info("packets beyond the window that the kernel believes in are dropped and come again",
+              {{"read-only", path}});
+  }
 }
 
 Status apply_ipv6_rules(const InitOptions& options) {
@@ -50,8 +62,8 @@ Status apply_ipv6_rules(const InitOptions& options) {
 std::vector<std::string> check_family(const InitOptions& options, Family family) {
   std::vector<std::string> faults;
   if (has_net_admin()) {
-    const auto table = NatTable::open(family, options.search_path);
-    const auto saved = table ? table->save() : fail(table.error());
+    const auto tables = Tables::open(family, options.search_path);
+    const auto saved = tables ? tables->save() : fail(tables.error());
     faults = saved ? rule_faults(options.rules, family, *saved) : std::vector{saved.error().message};
   } else {
     log::warning("the rules cannot be read without CAP_NET_ADMIN: inbound redirection is not checked",
@@ -108,8 +120,12 @@ int run_init(const InitOptions& options) {
   // IPv6 first: where that fails, the pod is not left half redirected.
   auto applied = apply_ipv6_rules(options);
   if (applied) applied = apply_rules(options, Family::v4);
-  if (!applied) log::error(applied.error().message);
-  return applied ? 0 : 1;
+  if (!applied) {
+    log::error(applied.error().message);
+    return 1;
+  }
+  relax_window_tracking();
+  return 0;
 }
 
 }  // namespace weft::sidecar

@@ -11,7 +11,10 @@ namespace {
 
 constexpr std::string_view inbound_jump = "PREROUTING -p tcp -j WEFT_INBOUND";
 constexpr std::string_view outbound_jump = "OUTPUT -p tcp -j WEFT_OUTPUT";
-constexpr std::array jumps = {inbound_jump, outbound_jump};
+constexpr std::string_view invalid_jump = "OUTPUT -p tcp -m conntrack --ctstate INVALID -j WEFT_INVALID";
+constexpr std::array nat_jumps = {inbound_jump, outbound_jump};
+constexpr std::array filter_jumps = {invalid_jump};
+constexpr std::array<std::string_view, 3> own_chains = {"WEFT_INBOUND", "WEFT_OUTPUT", "WEFT_INVALID"};
 
 // iptables-save prints a block with its host bits cleared.
 std::string masked(const Cidr& cidr) {
@@ -40,24 +43,39 @@ std::vector<std::string> inbound_rules(const RuleSettings& settings) {
   return rules;
 }
 
-std::vector<std::string> outbound_rules(const RuleSettings& settings, Family family) {
-  std::vector<std::string> rules;
-  auto pass_uid = [&](std::uint32_t uid) {
-    rules.push_back(str_cat("-A WEFT_OUTPUT -m owner --uid-owner ", uid, " -j RETURN"));
-  };
-  pass_uid(settings.proxy_uid);
-  rules.push_back("-A WEFT_OUTPUT -o lo -j RETURN");
-  rules.push_back(
-      str_cat("-A WEFT_OUTPUT -d ", family == Family::v4 ? "127.0.0.0/8" : "::1/128", " -j RETURN"));
-  for (const std::uint32_t uid : settings.exclude_uids) pass_uid(uid);
+std::string pass_uid(std::string_view chain, std::uint32_t uid) {
+  return str_cat("-A ", chain, " -m owner --uid-owner ", uid, " -j RETURN");
+}
+
+// What of the pod's outgoing traffic does not go through the proxy, the proxy's own aside.
+std::vector<std::string> outbound_exclusions(std::string_view chain, const RuleSettings& settings,
+                                             Family family) {
+  std::vector<std::string> rules = {
+      str_cat("-A ", chain, " -o lo -j RETURN"),
+      str_cat("-A ", chain, " -d ", family == Family::v4 ? "127.0.0.0/8" : "::1/128", " -j RETURN")};
+  for (const std::uint32_t uid : settings.exclude_uids) rules.push_back(pass_uid(chain, uid));
   for (const Cidr& cidr : settings.exclude_outbound_cidrs) {
     if (cidr.ip.is_v6() != (family == Family::v6)) continue;
     // A block of everything is no condition at all, and is printed as none.
     const std::string condition = cidr.prefix_bits == 0 ? "" : str_cat(" -d ", masked(cidr));
-    rules.push_back(str_cat("-A WEFT_OUTPUT", condition, " -j RETURN"));
+    rules.push_back(str_cat("-A ", chain, condition, " -j RETURN"));
   }
-  for (const auto& ports : settings.exclude_outbound_ports) rules.push_back(pass_ports("WEFT_OUTPUT", ports));
+  for (const auto& ports : settings.exclude_outbound_ports) rules.push_back(pass_ports(chain, ports));
+  return rules;
+}
+
+std::vector<std::string> outbound_rules(const RuleSettings& settings, Family family) {
+  std::vector<std::string> rules = {pass_uid("WEFT_OUTPUT", settings.proxy_uid)};
+  for (auto& rule : outbound_exclusions("WEFT_OUTPUT", settings, family)) rules.push_back(std::move(rule));
   rules.push_back(str_cat("-A WEFT_OUTPUT -p tcp -j REDIRECT --to-ports ", settings.outbound_port));
+  return rules;
+}
+
+std::vector<std::string> invalid_rules(const RuleSettings& settings, Family family) {
+  std::vector<std::string> rules = {pass_uid("WEFT_INVALID", settings.proxy_uid),
+                                    "-A WEFT_INVALID -p tcp -m tcp --tcp-flags RST RST -j DROP"};
+  for (auto& rule : outbound_exclusions("WEFT_INVALID", settings, family)) rules.push_back(std::move(rule));
+  rules.push_back("-A WEFT_INVALID -j DROP");
   return rules;
 }
 
@@ -109,26 +127,41 @@ Result<std::vector<std::uint32_t>> parse_uid_list(std::string_view text) {
 }
 
 std::vector<std::string> expected_rules(const RuleSettings& settings, Family family) {
-  std::vector<std::string> rules;
-  for (const std::string_view jump : jumps) rules.push_back(str_cat("-A ", jump));
-  for (std::string& rule : inbound_rules(settings)) rules.push_back(std::move(rule));
-  for (std::string& rule : outbound_rules(settings, family)) rules.push_back(std::move(rule));
+  std::vector<std::string> rules = {str_cat("-A ", invalid_jump)};
+  auto add = [&](std::vector<std::string> more) {
+    for (std::string& rule : more) rules.push_back(std::move(rule));
+  };
+  add(invalid_rules(settings, family));
+  for (const std::string_view jump : nat_jumps) rules.push_back(str_cat("-A ", jump));
+  add(inbound_rules(settings));
+  add(outbound_rules(settings, family));
   return rules;
 }
 
 std::string restore_text(const RuleSettings& settings, Family family, std::string_view saved) {
-  // Naming a chain makes it, or empties it where it stands already; both take effect only at COMMIT.
-  std::string text = "*nat\n:WEFT_INBOUND - [0:0]\n:WEFT_OUTPUT - [0:0]\n";
-  for (const std::string_view jump : jumps) {
-    const std::size_t standing = count_rule(saved, jump);
-    for (std::size_t extra = 1; extra < standing; ++extra) text += str_cat("-D ", jump, "\n");
-    if (standing > 0) continue;
-    // In front, so that no other redirection of the namespace takes connections past the proxy.
-    const std::size_t space = jump.find(' ');
-    text += str_cat("-I ", jump.substr(0, space), " 1", jump.substr(space), "\n");
-  }
-  for (const std::string& rule : inbound_rules(settings)) text += str_cat(rule, "\n");
-  for (const std::string& rule : outbound_rules(settings, family)) text += str_cat(rule, "\n");
+  std::string text;
+  auto add_jumps = [&](const auto& jumps) {
+    for (const std::string_view jump : jumps) {
+      const std::size_t standing = count_rule(saved, jump);
+      for (std::size_t extra = 1; extra < standing; ++extra) text += str_cat("-D ", jump, "\n");
+      if (standing > 0) continue;
+      // In front, so that no other rule of the namespace takes connections past the proxy.
+      const std::size_t space = jump.find(' ');
+      text += str_cat("-I ", jump.substr(0, space), " 1", jump.substr(space), "\n");
+    }
+  };
+  auto add_rules = [&](const std::vector<std::string>& rules) {
+    for (const std::string& rule : rules) text += str_cat(rule, "\n");
+  };
+  // Naming a chain makes it, or empties it where it stands already; both take effect only at COMMIT. The
+  // filter comes first: nothing is redirected without it.
+  text += "*filter\n:WEFT_INVALID - [0:0]\n";
+  add_jumps(filter_jumps);
+  add_rules(invalid_rules(settings, family));
+  text += "COMMIT\n*nat\n:WEFT_INBOUND - [0:0]\n:WEFT_OUTPUT - [0:0]\n";
+  add_jumps(nat_jumps);
+  add_rules(inbound_rules(settings));
+  add_rules(outbound_rules(settings, family));
   return text += "COMMIT\n";
 }
 
@@ -136,9 +169,10 @@ std::vector<std::string> rule_faults(const RuleSettings& settings, Family family
   const std::vector<std::string> expected = expected_rules(settings, family);
   std::vector<std::string> standing;
   for (const std::string_view line : split(saved, '\n')) {
-    const bool own_chain = line.starts_with("-A WEFT_INBOUND ") || line.starts_with("-A WEFT_OUTPUT ");
-    const bool jump = line.ends_with("-j WEFT_INBOUND") || line.ends_with("-j WEFT_OUTPUT");
-    if (own_chain || jump) standing.emplace_back(line);
+    const bool ours = std::any_of(own_chains.begin(), own_chains.end(), [&](std::string_view chain) {
+      return line.starts_with(str_cat("-A ", chain, " ")) || line.ends_with(str_cat("-j ", chain));
+    });
+    if (ours) standing.emplace_back(line);
   }
   if (standing.empty()) return {str_cat("none of the ", family_name(family), " rules is loaded")};
   std::vector<std::string> faults;

@@ -1,13 +1,20 @@
 // The iptables rules of a pod, as text: pure, no I/O. `weft-sidecar init` hands the text to
-// iptables-restore(8), which makes all of it one transaction: at no moment is the pod without its rules.
+// iptables-restore(8), which makes all of a table one transaction: at no moment is the pod without its rules.
 //
-//   OUTPUT     -> WEFT_OUTPUT   all TCP of the pod goes to the outbound port, but for: the proxy's own uid;
-//                               what stays in the pod (the loopback device, which also carries a call to the
-//                               pod's own address, and the loopback ranges); excluded uids, CIDRs and ports
-//   PREROUTING -> WEFT_INBOUND  all TCP to the pod goes to the inbound port, but for: the loopback device;
-//   the
-//                               proxy's own ports (those bound to loopback then refuse by themselves);
-//                               excluded ports
+//   nat     OUTPUT     -> WEFT_OUTPUT   all TCP of the pod goes to the outbound port, but for: the proxy's
+//   own
+//                                       uid; what stays in the pod (the loopback device, which also carries a
+//                                       call to the pod's own address, and the loopback ranges); excluded
+//                                       uids, CIDRs and ports
+//   nat     PREROUTING -> WEFT_INBOUND  all TCP to the pod goes to the inbound port, but for: the loopback
+//                                       device; the proxy's own ports (those bound to loopback then refuse by
+//                                       themselves); excluded ports
+//   filter  OUTPUT     -> WEFT_INVALID  packets that the kernel's connection tracking finds INVALID, as those
+//                                       beyond the window it believes in: they are not redirected, though
+//                                       their connection is. One from the network reaches the application's
+//                                       port, where nobody knows the connection, and the kernel's reset ends
+//                                       it: the reset is dropped, and the packet comes again. One of the
+//                                       application's would leave past the proxy, unencrypted: it is dropped.
 //
 // A call to a Service that the pod itself stands behind leaves through the pod's device, so it is redirected,
 // and the sidecar hands it over in the process. The proxy's own uid, not its gid, is the way past: one way
@@ -48,9 +55,9 @@ Result<std::vector<std::uint32_t>> parse_uid_list(std::string_view text);
 // The rules that must stand, in order, as iptables-save prints them.
 std::vector<std::string> expected_rules(const RuleSettings& settings, Family family);
 
-// Input for `iptables-restore --noflush`. `saved` is what `iptables-save -t nat` prints now: the rules that
-// jump to weft's chains are added only where they are missing, so that running twice is running once, and
-// foreign rules of the table are left alone.
+// Input for `iptables-restore --noflush`. `saved` is what iptables-save prints of both tables now: the rules
+// that jump to weft's chains are added only where they are missing, so that running twice is running once,
+// and foreign rules are left alone.
 std::string restore_text(const RuleSettings& settings, Family family, std::string_view saved);
 
 // What keeps `saved` from being as expected_rules() wants it, a sentence each; empty when all is well.

@@ -28,13 +28,18 @@ std::vector<std::string> table_environment() {
 }
 
 Result<std::string> run_save(const std::string& program) {
-  WEFT_ASSIGN(const CommandOutput output,
-              run_command(program, {"-t", "nat"}, table_environment(), "", silence_max));
-  if (output.exit_code != 0) {
-    return fail(Code::refused, str_cat(program, " -t nat: exit code ", output.exit_code, ": ",
-                                       printable(trim(output.err), 512)));
+  std::string saved;
+  // By name: a table that nobody has used yet is left out otherwise.
+  for (const std::string_view table : {"filter", "nat"}) {
+    WEFT_ASSIGN(const CommandOutput output,
+                run_command(program, {"-t", std::string(table)}, table_environment(), "", silence_max));
+    if (output.exit_code != 0) {
+      return fail(Code::refused, str_cat(program, " -t ", table, ": exit code ", output.exit_code, ": ",
+                                         printable(trim(output.err), 512)));
+    }
+    saved += output.out;
   }
-  return output.out;
+  return saved;
 }
 
 std::vector<std::string> lines_of(const char* path) {
@@ -67,7 +72,7 @@ bool has_net_admin() {
   return false;
 }
 
-Result<NatTable> NatTable::open(Family family, const std::string& search_path) {
+Result<Tables> Tables::open(Family family, const std::string& search_path) {
   const std::string base = family == Family::v4 ? "iptables" : "ip6tables";
   std::optional<Error> first_error;
   for (const std::string_view variant : {"", "-legacy", "-nft"}) {
@@ -75,7 +80,7 @@ Result<NatTable> NatTable::open(Family family, const std::string& search_path) {
     const auto restore = find_program(str_cat(base, variant, "-restore"), search_path);
     if (!save || !restore) continue;
     auto saved = run_save(*save);
-    if (saved) return NatTable(*save, *restore);
+    if (saved) return Tables(*save, *restore);
     if (!first_error) first_error = saved.error();
   }
   if (first_error) return fail(*first_error);
@@ -83,9 +88,9 @@ Result<NatTable> NatTable::open(Family family, const std::string& search_path) {
                                        ": install the package iptables"));
 }
 
-Result<std::string> NatTable::save() const { return run_save(save_program_); }
+Result<std::string> Tables::save() const { return run_save(save_program_); }
 
-Status NatTable::restore(const std::string& text) const {
+Status Tables::restore(const std::string& text) const {
   WEFT_ASSIGN(const CommandOutput output,
               run_command(restore_program_, {"-w", std::string(lock_wait_seconds), "--noflush"},
                           table_environment(), text, silence_max));

@@ -67,6 +67,8 @@ Fit http1_fit(std::string_view bytes) {
 }  // namespace
 
 Detection detect(std::string_view first_bytes) {
+  // What comes behind decides nothing, or the answer would depend on how much one read brought.
+  first_bytes = first_bytes.substr(0, limits::detect_bytes_max);
   if (first_bytes.empty()) return {};
   if (first_bytes[0] == 0x16 && (first_bytes.size() == 1 || first_bytes[1] == 3)) {
     if (first_bytes.size() == 1) return {};

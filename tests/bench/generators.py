@@ -9,12 +9,13 @@ WRK_SCRIPT = """-- wrk: what is sent, and the end as JSON (wrk's own text has no
 wrk.method = "{method}"
 wrk.body = string.rep("x", {body_bytes})
 function done(summary, latency, requests)
-  local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  local form = 'JSON {{"requests": %d, "failed": %d, ' ..
-    '"p50_us": %d, "p90_us": %d, "p99_us": %d, "p999_us": %d}}\\n'
-  io.write(string.format(form, summary.requests, failed, latency:percentile(50), latency:percentile(90),
+  local form = 'JSON {{"requests": %d, "p50_us": %d, "p90_us": %d, "p99_us": %d, "p999_us": %d'
+  io.write(string.format(form, summary.requests, latency:percentile(50), latency:percentile(90),
     latency:percentile(99), latency:percentile(99.9)))
+  for kind, count in pairs(summary.errors) do
+    io.write(string.format(', "%s errors": %d', kind, count))
+  end
+  io.write("}}\\n")
 end
 """
 
@@ -38,11 +39,14 @@ def wrk(address, connections, seconds, script):
 
 
 def parse_wrk(text):
-    """{requests, failed, p50_us, …}; wrk counts an answer that is not 2xx or 3xx as failed."""
+    """{requests, failed, why, p50_us, …}; wrk counts an answer that is not 2xx or 3xx as failed."""
     line = next((line for line in text.splitlines() if line.startswith("JSON ")), None)
     if line is None:
         raise RuntimeError(f"wrk: {text.strip().splitlines()[-1] if text.strip() else 'said nothing'}")
-    return json.loads(line[len("JSON ") :])
+    said = json.loads(line[len("JSON ") :])
+    errors = {name: said.pop(name) for name in list(said) if name.endswith(" errors")}
+    why = ", ".join(f"{count} {name}" for name, count in errors.items() if count)
+    return {**said, "failed": sum(errors.values()), "why": why}
 
 
 def fortio_http(fortio, address, connections, seconds, rate):
@@ -102,11 +106,12 @@ def parse_fortio(text):
         raise RuntimeError(f"fortio: {text.strip().splitlines()[-1] if text.strip() else 'said nothing'}")
     said = json.loads(text[start:])
     histogram = said["DurationHistogram"]
-    good = sum(count for code, count in said["RetCodes"].items() if code in ("200", "SERVING"))
+    bad = {code: count for code, count in said["RetCodes"].items() if code not in ("200", "SERVING")}
     percentiles = {entry["Percentile"]: entry["Value"] * 1e6 for entry in histogram.get("Percentiles") or []}
     return {
         "requests": histogram["Count"],
-        "failed": histogram["Count"] - good,
+        "failed": sum(bad.values()),
+        "why": ", ".join(f"{count} with code {code}" for code, count in bad.items()),
         "p50_us": percentiles.get(50),
         "p90_us": percentiles.get(90),
         "p99_us": percentiles.get(99),

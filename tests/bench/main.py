@@ -20,6 +20,8 @@ from publish import publish
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FULL_ROUNDS, QUICK_ROUNDS = 5, 2
+# A full report is finished within these, all that it prepares and builds included; a quick one, once things are built.
+FULL_SECONDS, QUICK_SECONDS = 1200, 180
 
 
 def said(*command):
@@ -64,10 +66,11 @@ def versions(programs):
     }
 
 
-def measure(arguments, preparation, out):
+def measure(arguments, preparation, prepared, out):
     config = {
         "out": str(out),
         "quick": arguments.quick,
+        "seconds": QUICK_SECONDS if arguments.quick else FULL_SECONDS - sum(took for _, took in prepared),
         "rounds": arguments.rounds or (QUICK_ROUNDS if arguments.quick else FULL_ROUNDS),
         "programs": preparation.programs,
         "missing": {**preparation.missing, **UNAVAILABLE},
@@ -82,17 +85,14 @@ def measure(arguments, preparation, out):
     return status, config["rounds"], time.monotonic() - begun
 
 
-def about(arguments, preparation, rounds, seconds, setting):
-    prepared = [
-        (what, float(took)) for what, _, took in (entry.rpartition("=") for entry in arguments.prepared)
-    ]
+def about(arguments, preparation, prepared, rounds, seconds, setting):
     return {
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": said("git", "describe", "--always", "--dirty"),
         "quick": arguments.quick,
         "rounds_wanted": rounds,
         "measuring_s": seconds,
-        "prepared": prepared + [entry for entry in preparation.took if entry[1] >= 0.5],
+        "prepared": [entry for entry in prepared if entry[1] >= 0.5],
         "machine": setting,
         "versions": versions(preparation.programs),
         "commands": [
@@ -163,12 +163,15 @@ def main(words):
     setting = machine()  # before anything of ours loads it
     arguments.out.mkdir(parents=True, exist_ok=True)
     preparation = Preparation(arguments.build).everything()
-    status, rounds, seconds = measure(arguments, preparation, arguments.out)
+    prepared = [
+        (what, float(took)) for what, _, took in (entry.rpartition("=") for entry in arguments.prepared)
+    ] + preparation.took
+    status, rounds, seconds = measure(arguments, preparation, prepared, arguments.out)
     if status != 0:
         print(f"measuring ended early, with {status}", file=sys.stderr)
     if not (arguments.out / "raw.json").exists():
         return status or 1
-    made = report.write(arguments.out, about(arguments, preparation, rounds, seconds, setting))
+    made = report.write(arguments.out, about(arguments, preparation, prepared, rounds, seconds, setting))
     if "matplotlib" not in preparation.missing:
         subprocess.run(
             [preparation.python, pathlib.Path(__file__).with_name("plots.py"), arguments.out], check=True

@@ -22,6 +22,8 @@ _SYSCTL = {
     "net/ipv4/ip_local_port_range": "20000 65000",
     "net/ipv4/tcp_tw_reuse": "1",
     "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "5",
+    # Else the kernel takes large bursts for packets of nobody, and ends redirected connections of every proxy.
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
     # Source and destination are on different links where a pod speaks with the control plane.
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/default/rp_filter": "0",

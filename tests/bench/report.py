@@ -54,7 +54,7 @@ def analyse(raw, about):
     )
     return {
         "about": about,
-        "rounds": 1 + max((cell["round"] for cell in raw["cells"]), default=-1),
+        "rounds": raw["rounds"],
         "maxima": raw["maxima"],
         "ratios": found,
         "reasons": reasons,

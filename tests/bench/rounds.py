@@ -18,8 +18,7 @@ from workloads import WORKLOADS
 from world import Unavailable, World
 
 TARGETS = (Weft, *PEERS, Floor, Nothing)
-# Rounds of a full and of a quick report that would end later are not begun; what is measured once comes after.
-FULL_SECONDS, QUICK_SECONDS = 1140, 150
+AFTERWARDS = 45  # seconds for what is measured once, after the rounds, and for writing the report
 
 
 def say(text):
@@ -43,7 +42,8 @@ class Rounds:
             if (w.quick_seconds if self.quick else w.seconds)
             and (not config["workloads"] or w.name in config["workloads"])
         ]
-        self.started = time.monotonic()
+        self.deadline = time.monotonic() + config["seconds"] - AFTERWARDS
+        self.rounds = 0
         self.cells = []
         self.once = {}
         self.profiles = {}
@@ -56,14 +56,15 @@ class Rounds:
                 for target in self.world.running.values():
                     self.revive(target)
             for workload in self.workloads:
+                if workload.once and number > 0:
+                    continue
                 for target in rotated(list(self.world.running.values()), number):
                     self.cell(number, workload, target)
+            self.rounds += 1
             self.write()
             took = time.monotonic() - begun
-            say(f"round {number + 1} of {self.config['rounds']} took {took:.0f} s")
-            if number + 1 < self.config["rounds"] and time.monotonic() - self.started + took > (
-                QUICK_SECONDS if self.quick else FULL_SECONDS
-            ):
+            say(f"round {self.rounds} of {self.config['rounds']} took {took:.0f} s")
+            if self.rounds < self.config["rounds"] and time.monotonic() + took > self.deadline:
                 say("no time is left for another round")
                 break
         for target in self.world.running.values():
@@ -81,7 +82,9 @@ class Rounds:
             say(f"{target.name} does not start again: {error}")
 
     def cell(self, number, workload, target):
-        """One run of one workload through one target. What goes wrong is its result, with the reason."""
+        """One run of one workload through one target: a cell, or one for each of its steps. What goes wrong is its
+        result, with the reason.
+        """
         cell = {"round": number, "workload": workload.name, "target": target.name}
         begun = time.monotonic()
         if workload.service not in target.can and target.variant_of:
@@ -93,9 +96,13 @@ class Rounds:
                 if workload.fresh:
                     self.world.restart(target)
                 target.enter()
-                cell["figures"] = workload.measure(
+                measured = workload.measure(
                     self.world, target, workload, workload.quick_seconds if self.quick else workload.seconds
                 )
+                if workload.once:
+                    self.cells += [cell | {"round": step, "figures": f} for step, f in enumerate(measured)]
+                    return
+                cell["figures"] = measured
             except Unavailable as reason:
                 cell["not_applicable"] = str(reason)
             except (OSError, ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
@@ -119,6 +126,7 @@ class Rounds:
 
     def write(self):
         raw = {
+            "rounds": self.rounds,
             "cells": self.cells,
             "starts": self.world.starts,
             "once": self.once,

@@ -138,15 +138,14 @@ def test_compare_names_what_moved_and_fails_for_cpu_alone(tmp_path, capsys):
 
 
 def test_wrk_and_fortio_are_read():
-    assert generators.parse_wrk('Running\nJSON {"requests": 7, "failed": 0}\n') == {
-        "requests": 7,
-        "failed": 0,
-    }
+    wrk = 'Running\nJSON {"requests": 7, "read errors": 2, "timeout errors": 0}\n'
+    assert generators.parse_wrk(wrk) == {"requests": 7, "failed": 2, "why": "2 read errors"}
     percentiles = [{"Percentile": 99, "Value": 0.002}]
     histogram = {"Count": 10, "Percentiles": percentiles}
     fortio = json.dumps({"RetCodes": {"200": 9, "503": 1}, "ActualQPS": 5.0, "DurationHistogram": histogram})
     said = generators.parse_fortio("note\n" + fortio)
     assert (said["requests"], said["failed"], said["p99_us"], said["p50_us"]) == (10, 1, 2000.0, None)
+    assert said["why"] == "1 with code 503"
     for parse in (generators.parse_wrk, generators.parse_fortio, generators.parse_last_json):
         with pytest.raises(RuntimeError):
             parse("unable to connect to 198.18.0.3:8080 Connection refused")
@@ -215,6 +214,7 @@ def raw():
         {"name": name, "reason": "because", "seconds": 1} for name in ("http1_32", "open_50", "grpc_100")
     ]
     return {
+        "rounds": 2,
         "cells": cells,
         "starts": starts,
         "once": once_figures,

@@ -2,19 +2,23 @@
 // are made that must, or must not, be redirected. Needs root; addresses from 198.18.0.0/15 and 2001:2::/48.
 #include "sidecar/init.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/fsuid.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 #include <gtest/gtest.h>
 
@@ -97,7 +101,7 @@ class InitTest : public testing::Test {
 
 std::string saved_rules() {
   // Comments carry the time of day.
-  return shell("iptables-save -t nat | grep -v '^#'; ip6tables-save -t nat | grep -v '^#'");
+  return shell("for t in filter nat; do iptables-save -t $t; ip6tables-save -t $t; done | grep -v '^#'");
 }
 
 TEST_F(InitTest, RunTwiceIsTheSameAsRunOnce) {
@@ -320,6 +324,8 @@ class InitTrafficTest : public InitTest {
     return Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage))->to_string();
   }
 
+  int last_socket() const { return sockets_.back(); }
+
   std::optional<Namespace> caller_;
 
  private:
@@ -409,6 +415,102 @@ TEST_F(InitTrafficTest, TrafficThatStaysInThePodReachesTheApplication) {
   }
   EXPECT_EQ(arrived_at(inbound), "nothing");
   EXPECT_EQ(arrived_at(outbound), "nothing");
+}
+
+// What a connection sends next and expects next (tcp(7), TCP_REPAIR).
+std::uint32_t queue_sequence(int fd, int queue) {
+  int on = TCP_REPAIR_ON;
+  int off = TCP_REPAIR_OFF_NO_WP;
+  std::uint32_t sequence = 0;
+  socklen_t length = sizeof sequence;
+  EXPECT_EQ(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on), 0) << std::strerror(errno);
+  EXPECT_EQ(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof queue), 0);
+  EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence, &length), 0);
+  EXPECT_EQ(setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof off), 0);
+  return sequence;
+}
+
+// A segment of the connection `fd`, by a raw socket of the current namespace, but far beyond any window.
+void send_stray(int fd, const char* from, const char* to, std::uint16_t to_port) {
+  constexpr std::uint32_t beyond = 1u << 30;
+  constexpr int receive_queue = 1;
+  constexpr int send_queue = 2;
+  sockaddr_storage storage{};
+  socklen_t storage_length = sizeof storage;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &storage_length);
+  const std::uint16_t from_port = Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage))->port;
+  struct Segment {
+    in_addr from, to;  // the pseudo-header of the checksum (RFC 9293 § 3.1)
+    std::uint16_t protocol = htons(IPPROTO_TCP), length = htons(sizeof(tcphdr) + 4);
+    tcphdr head{};
+    char data[4] = {'l', 'o', 's', 't'};
+  } segment{};
+  inet_pton(AF_INET, from, &segment.from);
+  inet_pton(AF_INET, to, &segment.to);
+  segment.head.source = htons(from_port);
+  segment.head.dest = htons(to_port);
+  segment.head.seq = htonl(queue_sequence(fd, send_queue) + beyond);
+  segment.head.doff = sizeof(tcphdr) / 4;
+  segment.head.ack = 1;
+  segment.head.ack_seq = htonl(queue_sequence(fd, receive_queue));
+  segment.head.window = htons(1000);
+  std::array<std::uint16_t, sizeof segment / 2> words{};
+  std::memcpy(words.data(), &segment, sizeof segment);
+  std::uint32_t sum = std::accumulate(words.begin(), words.end(), std::uint32_t{0});
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  segment.head.check = static_cast<std::uint16_t>(~sum);
+
+  const int raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+  sockaddr_in target{};
+  target.sin_family = AF_INET;
+  target.sin_addr = segment.to;
+  // A packet that a rule drops on its way out is EPERM here.
+  const auto sent = sendto(raw, &segment.head, sizeof segment.head + sizeof segment.data, 0,
+                           reinterpret_cast<sockaddr*>(&target), sizeof target);
+  EXPECT_TRUE(sent > 0 || errno == EPERM) << std::strerror(errno);
+  close(raw);
+}
+
+// Connection tracking that is not told to be liberal, as in a cluster.
+class InitStrayTest : public InitTrafficTest {
+ protected:
+  void SetUp() override {
+    InitTrafficTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    EXPECT_EQ(shell("cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"), "1\n");
+    shell("echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal");
+  }
+};
+
+TEST_F(InitStrayTest, APacketThatIsNotRedirectedDoesNotEndItsConnection) {
+  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
+  listen_in(*pod_, "0.0.0.0:8080");
+  ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:8080"));
+  const int accepted = accept(inbound, nullptr, nullptr);
+  ASSERT_GE(accepted, 0);
+  send_stray(last_socket(), "198.18.0.3", "198.18.0.2", 8080);
+  shell("sleep 0.1");
+  EXPECT_EQ(send(last_socket(), "on", 2, MSG_NOSIGNAL), 2) << std::strerror(errno);
+  pollfd wait{accepted, POLLIN, 0};
+  poll(&wait, 1, 2000);
+  char word[8] = {};
+  EXPECT_EQ(recv(accepted, word, sizeof word, MSG_DONTWAIT), 2) << std::strerror(errno);
+  close(accepted);
+}
+
+TEST_F(InitStrayTest, NothingOfTheApplicationLeavesPastTheProxy) {
+  listen_in(*pod_, "127.0.0.1:15001");
+  caller_->enter();
+  const int wire = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+  ASSERT_TRUE(connect_from(*pod_, "198.18.0.3:80"));
+  send_stray(last_socket(), "198.18.0.2", "198.18.0.3", 80);
+  shell("sleep 0.1");
+  EXPECT_EQ(recv(wire, nullptr, 0, 0), -1) << "a packet left the pod without the proxy";
+  // The wire is seen at all: an excluded port's packet goes out.
+  send_stray(last_socket(), "198.18.0.2", "198.18.0.3", 3000);
+  shell("sleep 0.1");
+  EXPECT_GE(recv(wire, nullptr, 0, 0), 0);
+  close(wire);
 }
 
 }  // namespace
