@@ -3,7 +3,6 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "policy/fault.h"
-#include "sidecar/extended_connect.h"
 #include "sidecar/inbound_gate.h"
 #include "sidecar/mirror.h"
 #include "sidecar/telemetry.h"
@@ -121,7 +120,9 @@ void Exchange::begin_try() {
   const http::HttpProtocol protocol =
       protocol_towards(target, head_, {admission_.application, bodyless_, preserve_case});
   say_how_it_came(head_, target, protocol);
-  bridged_ = is_extended_connect(head_) && protocol == http::HttpProtocol::http1;
+  bridge_.reset();
+  if (is_extended_connect(head_) && protocol == http::HttpProtocol::http1)
+    bridge_ = std::make_unique<UpgradeBridge>(head_.protocol, context_.random);
   acquiring_ = context_.upstreams->acquire(
       target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }),
       http::PoolAccount{admission_.service->load.get(), admission_.service->limits()});
@@ -155,8 +156,8 @@ void Exchange::send_request() {
   const bool end = request_ended_ && replay_.empty() && request_trailers_.empty() && !upgrading_ && bodyless_;
   time_limit_.announce(context_.loop.now() - started_, head_.headers);
   http::ClientConnection& connection = lease_->connection();
-  upstream_ = bridged_ ? &connection.request(upgrade_request(head_, context_.random), end, upstream_side_)
-                       : &connection.request(head_, end, upstream_side_);
+  upstream_ = bridge_ ? &connection.request(bridge_->request(head_), end, upstream_side_)
+                      : &connection.request(head_, end, upstream_side_);
   if (end) return;
   if (!replay_.empty()) upstream_->send_body(replay_);
   if (replay_.size() > limits::retry_buffer_bytes_max) {

@@ -19,6 +19,7 @@
 #include "policy/retry.h"
 #include "policy/route.h"
 #include "policy/service_load.h"
+#include "sidecar/extended_connect.h"
 #include "sidecar/gate.h"
 #include "sidecar/records.h"
 #include "sidecar/time_limit.h"
@@ -135,9 +136,9 @@ class Exchange final : public http::ServerExchangeHandler {
   http::ClientExchange* upstream_ = nullptr;
   UpstreamSide upstream_side_{*this};
   bool upstream_meshed_ = false;
-  bool upgrading_ = false;  // asks for a tunnel
-  bool bridged_ = false;    // an extended CONNECT, as an Upgrade to an upstream of HTTP/1
-  bool tunnel_ = false;     // and got one
+  bool upgrading_ = false;                 // asks for a tunnel
+  std::unique_ptr<UpgradeBridge> bridge_;  // an extended CONNECT, as an Upgrade to an upstream of HTTP/1
+  bool tunnel_ = false;                    // and got one
   MonotonicTime try_started_;
 
   policy::BudgetUse budget_;

@@ -3,7 +3,6 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "sidecar/exchange.h"
-#include "sidecar/extended_connect.h"
 #include "sidecar/mirror.h"
 #include "sidecar/try_outcome.h"
 
@@ -84,8 +83,8 @@ void Exchange::response_head(codec::ResponseHead&& head, bool end) {
     return;
   }
   if (per_try_timeout_) per_try_timeout_->stop();
-  if (bridged_) {
-    if (const auto instead = answer_connect(head)) return refuse(*instead);
+  if (bridge_) {
+    if (const auto instead = bridge_->answer(head)) return refuse(*instead);
   }
   const std::string peer_error(upstream_meshed_ ? head.headers.get("x-weft-error").value_or("") : "");
   if (try_again(outcome_of(head, end, peer_error), std::to_string(head.status))) return;

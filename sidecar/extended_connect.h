@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/random.h"
@@ -18,11 +19,20 @@ inline std::string_view governed_method(const codec::RequestHead& head) {
   return is_extended_connect(head) ? std::string_view("GET") : std::string_view(head.method);
 }
 
-// The GET with Upgrade that stands for `connect`.
-codec::RequestHead upgrade_request(const codec::RequestHead& connect, Random& random);
+// One extended CONNECT, made a GET with Upgrade.
+class UpgradeBridge {
+ public:
+  UpgradeBridge(std::string_view protocol, Random& random);
 
-// Brings the answer to that GET into the form of an answer to the CONNECT: 101 becomes 200. Returns what to
-// say instead where the application answered a 2xx without switching, which would read as a tunnel.
-std::optional<LocalReply> answer_connect(codec::ResponseHead& head);
+  // The GET that stands for `connect`.
+  codec::RequestHead request(const codec::RequestHead& connect) const;
+  // Brings the answer to that GET into the form of an answer to the CONNECT: 101 becomes 200. Returns what to
+  // say instead where the application answered a 2xx without switching, which would read as a tunnel, or
+  // switched to something else than a WebSocket that has read our key (RFC 6455 § 4.1).
+  std::optional<LocalReply> answer(codec::ResponseHead& head) const;
+
+ private:
+  std::string key_;  // of a WebSocket; HTTP/2 has no such field, so it is ours, and so is its answer
+};
 
 }  // namespace weft::sidecar

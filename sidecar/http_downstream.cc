@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "codec/http2_limits.h"
 #include "sidecar/forwarded_headers.h"
 #include "sidecar/telemetry.h"
 
@@ -73,10 +72,7 @@ HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, http::HttpPro
       closed_(std::move(closed)) {
   http::ServerOptions options;
   options.refusals = this;
-  if (peers_.direction == Direction::inbound && peers_.mutual_tls) {
-    options.limits = codec::mesh_head_limits;
-    options.http2_rate_factor = codec::mesh_rate_factor;
-  }
+  if (peers_.direction == Direction::inbound && peers_.mutual_tls) options.limits = codec::mesh_peer_limits;
   const auto make = protocol == http::HttpProtocol::http2 ? http::make_http2_server_connection
                                                           : http::make_http1_server_connection;
   connection_ = make(context.loop, std::move(stream), *this, options, std::move(already_read));

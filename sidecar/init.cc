@@ -1,5 +1,7 @@
 #include "sidecar/init.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <optional>
 
@@ -36,8 +38,8 @@ Status apply_rules(const InitOptions& options, Family family) {
 void relax_window_tracking() {
   constexpr auto path = "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal";
   if (std::ofstream file(path); !(file << "1" << std::flush)) {
-    log::info("packets beyond the window that the kernel believes in are dropped and come again",
-              {{"read-only", path}});
+    log::debug("packets beyond the window that the kernel believes in are dropped and come again",
+               {{"file", path}, {"error", std::strerror(errno)}});
   }
 }
 
@@ -55,7 +57,8 @@ Status apply_ipv6_rules(const InitOptions& options) {
   }
   return fail(applied.error().in(
       "IPv6 is on in this namespace but cannot be redirected, and would go past the proxy; load the kernel "
-      "module ip6table_nat on the node, or switch IPv6 off (sysctl net.ipv6.conf.all.disable_ipv6=1)"));
+      "modules ip6table_nat, ip6table_filter and xt_conntrack on the node, or switch IPv6 off (sysctl "
+      "net.ipv6.conf.all.disable_ipv6=1)"));
 }
 
 // What is wrong with one family, a sentence each.
@@ -121,7 +124,9 @@ int run_init(const InitOptions& options) {
   auto applied = apply_ipv6_rules(options);
   if (applied) applied = apply_rules(options, Family::v4);
   if (!applied) {
-    log::error(applied.error().message);
+    log::error(
+        applied.error().message,
+        {{"needs", "the kernel's iptable_nat, iptable_filter and xt_conntrack, or nftables with the same"}});
     return 1;
   }
   relax_window_tracking();

@@ -29,9 +29,13 @@ std::string masked(const Cidr& cidr) {
   return Cidr{ip, cidr.prefix_bits}.to_string();
 }
 
-std::string pass_ports(std::string_view chain, const policy::PortRange& ports) {
+enum class Side { source, destination };
+
+std::string pass_ports(std::string_view chain, const policy::PortRange& ports,
+                       Side side = Side::destination) {
   const std::string last = ports.last == ports.first ? "" : str_cat(":", ports.last);
-  return str_cat("-A ", chain, " -p tcp -m tcp --dport ", ports.first, last, " -j RETURN");
+  const std::string_view match = side == Side::source ? "--sport " : "--dport ";
+  return str_cat("-A ", chain, " -p tcp -m tcp ", match, ports.first, last, " -j RETURN");
 }
 
 std::vector<std::string> inbound_rules(const RuleSettings& settings) {
@@ -72,8 +76,16 @@ std::vector<std::string> outbound_rules(const RuleSettings& settings, Family fam
 }
 
 std::vector<std::string> invalid_rules(const RuleSettings& settings, Family family) {
-  std::vector<std::string> rules = {pass_uid("WEFT_INVALID", settings.proxy_uid),
-                                    "-A WEFT_INVALID -p tcp -m tcp --tcp-flags RST RST -j DROP"};
+  std::vector<std::string> rules = {
+      str_cat("-A WEFT_INVALID -p tcp -m tcp --sport ", settings.inbound_port, " -j DROP")};
+  for (const std::uint16_t port : settings.own_ports) {
+    if (port != settings.inbound_port)
+      rules.push_back(pass_ports("WEFT_INVALID", {port, port}, Side::source));
+  }
+  for (const auto& ports : settings.exclude_inbound_ports)
+    rules.push_back(pass_ports("WEFT_INVALID", ports, Side::source));
+  rules.push_back(pass_uid("WEFT_INVALID", settings.proxy_uid));
+  rules.push_back("-A WEFT_INVALID -p tcp -m tcp --tcp-flags RST RST -j DROP");
   for (auto& rule : outbound_exclusions("WEFT_INVALID", settings, family)) rules.push_back(std::move(rule));
   rules.push_back("-A WEFT_INVALID -j DROP");
   return rules;

@@ -1,20 +1,26 @@
 // The iptables rules of a pod, as text: pure, no I/O. `weft-sidecar init` hands the text to
 // iptables-restore(8), which makes all of a table one transaction: at no moment is the pod without its rules.
 //
-//   nat     OUTPUT     -> WEFT_OUTPUT   all TCP of the pod goes to the outbound port, but for: the proxy's
-//   own
-//                                       uid; what stays in the pod (the loopback device, which also carries a
-//                                       call to the pod's own address, and the loopback ranges); excluded
-//                                       uids, CIDRs and ports
-//   nat     PREROUTING -> WEFT_INBOUND  all TCP to the pod goes to the inbound port, but for: the loopback
-//                                       device; the proxy's own ports (those bound to loopback then refuse by
-//                                       themselves); excluded ports
-//   filter  OUTPUT     -> WEFT_INVALID  packets that the kernel's connection tracking finds INVALID, as those
-//                                       beyond the window it believes in: they are not redirected, though
-//                                       their connection is. One from the network reaches the application's
-//                                       port, where nobody knows the connection, and the kernel's reset ends
-//                                       it: the reset is dropped, and the packet comes again. One of the
-//                                       application's would leave past the proxy, unencrypted: it is dropped.
+//   nat PREROUTING -> WEFT_INBOUND   all TCP to the pod goes to the inbound port, but for: the loopback
+//   device; the
+//                                    proxy's own ports (those bound to loopback then refuse by themselves);
+//                                    excluded ports
+//   nat OUTPUT     -> WEFT_OUTPUT    all TCP of the pod goes to the outbound port, but for: the proxy's own
+//   uid;
+//                                    what stays in the pod (the loopback device, which also carries a call to
+//                                    the pod's own address, and the loopback ranges); excluded uids, CIDRs
+//                                    and ports
+//   filter OUTPUT  -> WEFT_INVALID   packets of redirected connections that the kernel's connection tracking
+//   finds
+//                                    INVALID, as beyond the window that it believes in, and so does not
+//                                    redirect: dropped, and TCP sends them again
+//
+// What would become of those: one from the network reaches the application's port, where nobody knows the
+// connection, and the kernel's reset ends it (the reset is dropped; it stands before the exclusions, for one
+// side of a connection to the outbound port is on the loopback device). One of the proxy's would reach its
+// caller from the inbound port, and be answered by a reset. One of the application's would leave past the
+// proxy, unencrypted. Sockets that have no owner any more (TIME_WAIT) have no uid: an INVALID packet of
+// theirs is dropped as well.
 //
 // A call to a Service that the pod itself stands behind leaves through the pod's device, so it is redirected,
 // and the sidecar hands it over in the process. The proxy's own uid, not its gid, is the way past: one way

@@ -96,7 +96,8 @@ Status Tables::restore(const std::string& text) const {
                           table_environment(), text, silence_max));
   if (output.exit_code != 0) {
     return fail(Code::refused, str_cat(restore_program_, ": exit code ", output.exit_code, ": ",
-                                       printable(trim(output.err), 1024), "; nothing was changed"));
+                                       printable(trim(output.err), 1024),
+                                       "; connections are redirected as before, or not at all"));
   }
   return {};
 }

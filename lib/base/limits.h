@@ -36,6 +36,9 @@ inline constexpr unsigned http2_pings_per_second_max = 50;  // beside one for ea
 inline constexpr unsigned http2_settings_per_second_max = 50;
 inline constexpr unsigned http2_continuations_per_second_max = 800;
 inline constexpr unsigned http2_empty_frames_per_second_max = 800;
+// Between sidecars all requests of a worker share a connection, and each of its callers may give up as often
+// as it likes: so many times as much.
+inline constexpr unsigned mesh_http2_rate_factor = 20;
 inline constexpr auto http2_keepalive_interval =
     30s;  // a peer so long silent is pinged while streams are open
 inline constexpr auto http2_keepalive_timeout = 10s;  // and given up when it does not answer

@@ -61,7 +61,7 @@ Fit http1_fit(std::string_view bytes) {
   const std::size_t version = line.rfind(' ');
   const bool names_http = version != std::string_view::npos && line.substr(version + 1).starts_with("HTTP/");
   if (line_end != std::string_view::npos) return names_http ? Fit::yes : Fit::no;
-  return bytes.size() >= limits::detect_bytes_max ? Fit::yes : Fit::so_far;
+  return Fit::so_far;
 }
 
 }  // namespace
@@ -89,6 +89,8 @@ Detection detect(std::string_view first_bytes) {
     case Fit::yes:
       return {Detection::Kind::http1, {}, {}};
     case Fit::so_far:
+      // Only a request line with a good beginning grows so long: its parser says what is wrong with it.
+      if (first_bytes.size() == limits::detect_bytes_max) return {Detection::Kind::http1, {}, {}};
       return {};
     case Fit::no:
       break;

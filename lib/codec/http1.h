@@ -52,7 +52,7 @@ struct Http1Framing {
 class Http1Parser {
  public:
   enum class Role : std::uint8_t { request, response };
-  explicit Http1Parser(Role role, const HeadLimits& limits = {});
+  explicit Http1Parser(Role role, const PeerLimits& limits = {});
 
   // Takes bytes off the front of `input` and gives the next event. After an upgrade or CONNECT head that
   // was accepted the rest is not HTTP: the owner stops asking.
@@ -94,7 +94,7 @@ class Http1Parser {
   State state_ = State::head;
   bool answers_head_ = false;
   bool answers_connect_ = false;
-  HeadLimits limits_;
+  PeerLimits limits_;
   HeadScan scan_;
   std::string partial_;  // a head or trailers that came in pieces
   ChunkDecoder chunks_;

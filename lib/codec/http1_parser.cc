@@ -29,7 +29,7 @@ int parse_version(std::string_view text, Version& version) {
 
 }  // namespace
 
-Http1Parser::Http1Parser(Role role, const HeadLimits& limits) : role_(role), limits_(limits) {}
+Http1Parser::Http1Parser(Role role, const PeerLimits& limits) : role_(role), limits_(limits) {}
 
 void Http1Parser::begin(std::string_view request_method) {
   WEFT_CHECK(state_ == State::ended || !started());
@@ -93,12 +93,12 @@ Http1Event Http1Parser::finish() {
 
 Http1Event Http1Parser::next_head(std::string_view& input) {
   std::size_t taken = 0;
-  const HeadScan::Result result = scan_.scan(input.substr(0, limits_.bytes + 1 - scan_.bytes()), taken);
-  if (scan_.bytes() > limits_.bytes) {
+  const HeadScan::Result result = scan_.scan(input.substr(0, limits_.head_bytes + 1 - scan_.bytes()), taken);
+  if (scan_.bytes() > limits_.head_bytes) {
     return scan_.in_start_line() ? fail(414, "the request line is too long")
                                  : fail(431, "the head is too long");
   }
-  if (scan_.fields() > limits_.fields) return fail(431, "the head has too many fields");
+  if (scan_.fields() > limits_.head_fields) return fail(431, "the head has too many fields");
   if (result == HeadScan::Result::bad) return fail(400, scan_.problem());
   std::string_view head = input.substr(0, taken);
   input.remove_prefix(taken);
@@ -306,9 +306,9 @@ Http1Event Http1Parser::next_chunked(std::string_view& input) {
 
 Http1Event Http1Parser::next_trailers(std::string_view& input) {
   std::size_t taken = 0;
-  const HeadScan::Result result = scan_.scan(input.substr(0, limits_.bytes + 1 - scan_.bytes()), taken);
-  if (scan_.bytes() > limits_.bytes) return fail(431, "the trailers are too long");
-  if (scan_.fields() > limits_.fields) return fail(431, "the trailers have too many fields");
+  const HeadScan::Result result = scan_.scan(input.substr(0, limits_.head_bytes + 1 - scan_.bytes()), taken);
+  if (scan_.bytes() > limits_.head_bytes) return fail(431, "the trailers are too long");
+  if (scan_.fields() > limits_.head_fields) return fail(431, "the trailers have too many fields");
   if (result == HeadScan::Result::bad) return fail(400, scan_.problem());
   std::string_view lines = input.substr(0, taken);
   input.remove_prefix(taken);

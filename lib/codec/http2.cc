@@ -17,8 +17,8 @@ namespace {
 bool has_no_length(int status) { return status < 200 || status == 204; }
 
 // As HTTP/2 counts it.
-std::size_t list_bytes_max(const HeadLimits& head) {
-  return head.bytes + head.fields * limits::http2_field_overhead_bytes;
+std::size_t list_bytes_max(const PeerLimits& peer) {
+  return peer.head_bytes + peer.head_fields * limits::http2_field_overhead_bytes;
 }
 
 }  // namespace
@@ -26,14 +26,14 @@ std::size_t list_bytes_max(const HeadLimits& head) {
 Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options& options)
     : role_(role),
       handler_(handler),
-      incoming_(list_bytes_max(options.head), options.head.fields),
-      limits_(options.rate_factor),
+      incoming_(list_bytes_max(options.limits), options.limits.head_fields),
+      limits_(options.limits.http2_rate_factor),
       data_scan_(role == Role::server ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   session_ = make_nghttp2_session(*this, role == Role::server);
   std::vector<nghttp2_settings_entry> settings = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.streams_max},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(options.stream_window_bytes)},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(list_bytes_max(options.head))},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(list_bytes_max(options.limits))},
   };
   if (role == Role::client)
     settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});

@@ -63,8 +63,7 @@ struct Http2Options {
   unsigned streams_max = limits::http2_streams_max;  // that the peer may open
   std::size_t stream_window_bytes = limits::http2_stream_window_bytes;
   std::size_t connection_window_bytes = limits::http2_connection_window_bytes;
-  HeadLimits head;           // without the overhead that HTTP/2 counts for each field
-  unsigned rate_factor = 1;  // of Http2Limits
+  PeerLimits limits;  // heads without the overhead that HTTP/2 counts for each field
 };
 
 class Http2Session {

@@ -13,10 +13,6 @@
 
 namespace weft::codec {
 
-// Between sidecars all requests of a worker share a connection: each of its callers may give up as often as
-// it likes.
-inline constexpr unsigned mesh_rate_factor = 20;
-
 class Http2Limits {
  public:
   // `factor`: how many times as much a second as limits.h says.

@@ -12,14 +12,17 @@
 
 namespace weft::codec {
 
-// How large a head may be, and the trailers.
-struct HeadLimits {
-  std::size_t bytes = limits::request_head_bytes_max;
-  std::size_t fields = limits::headers_max;
+// What is taken from a peer: how large a head may be, and the trailers; and how many times as much a second
+// as limits.h says of what HTTP/2 counts in Http2Limits.
+struct PeerLimits {
+  std::size_t head_bytes = limits::request_head_bytes_max;
+  std::size_t head_fields = limits::headers_max;
+  unsigned http2_rate_factor = 1;
 };
-// Between sidecars: of what one of them admitted, with what it added.
-inline constexpr HeadLimits mesh_head_limits{limits::request_head_bytes_max + limits::mesh_head_bytes_room,
-                                             limits::headers_max + limits::mesh_headers_room};
+// Between sidecars: heads that one of them admitted, with what it added, and the resets of all its callers.
+inline constexpr PeerLimits mesh_peer_limits{limits::request_head_bytes_max + limits::mesh_head_bytes_room,
+                                             limits::headers_max + limits::mesh_headers_room,
+                                             limits::mesh_http2_rate_factor};
 
 struct Header {
   std::string name;  // as it came: HTTP/1 keeps case and order; HTTP/2 is lower case

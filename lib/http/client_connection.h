@@ -57,8 +57,7 @@ class ClientConnection {
 struct ClientOptions {
   Duration idle_timeout = limits::http_idle_timeout;        // no byte either way within an exchange
   Duration tunnel_idle_timeout = limits::tcp_idle_timeout;  // the same after an upgrade or CONNECT
-  codec::HeadLimits limits;
-  unsigned http2_rate_factor = 1;  // of codec::Http2Limits
+  codec::PeerLimits limits;
   // HTTP/1: a peer that closes in order, without a byte of an answer, has read no request. True of our own
   // servers alone: what they have begun they answer, or break off.
   bool clean_close_is_refusal = false;

@@ -8,7 +8,7 @@
 namespace weft::http {
 
 Http1Connection::Http1Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
-                                 codec::Http1Parser::Role role, const codec::HeadLimits& limits)
+                                 codec::Http1Parser::Role role, const codec::PeerLimits& limits)
     : loop_(loop),
       stream_(std::move(stream)),
       parser_(role, limits),

@@ -43,7 +43,7 @@ class Http1Connection : protected io::StreamHandler {
   };
 
   Http1Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http1Parser::Role role,
-                  const codec::HeadLimits& limits);
+                  const codec::PeerLimits& limits);
   ~Http1Connection() = default;
 
   // ---- what a server and a client do differently ----

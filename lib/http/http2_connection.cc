@@ -15,16 +15,15 @@ constexpr auto leave_timeout = std::chrono::seconds(10);
 }  // namespace
 
 Http2Connection::Http2Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
-                                 codec::Http2Session::Role role, const codec::HeadLimits& head,
-                                 unsigned rate_factor, Duration idle_timeout, std::string already_read)
+                                 codec::Http2Session::Role role, const codec::PeerLimits& limits,
+                                 Duration idle_timeout, std::string already_read)
     : loop_(loop),
       role_(role),
       idle_timeout_(idle_timeout),
       quiet_since_(loop.now()),
       transport_(loop, std::move(stream), *this,
                  Http2TransportOptions{.role = role,
-                                       .head = head,
-                                       .rate_factor = rate_factor,
+                                       .limits = limits,
                                        .keepalive_interval = limits::http2_keepalive_interval,
                                        .keepalive_timeout = limits::http2_keepalive_timeout,
                                        .already_read = std::move(already_read)},

@@ -83,7 +83,7 @@ Http2ServerConnection::Http2ServerConnection(io::Loop& loop, std::unique_ptr<io:
                                              ServerConnectionHandler& handler, const ServerOptions& options,
                                              std::string already_read)
     : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::server, options.limits,
-                      options.http2_rate_factor, options.idle_timeout, std::move(already_read)),
+                      options.idle_timeout, std::move(already_read)),
       owner_(handler),
       options_(options) {}
 

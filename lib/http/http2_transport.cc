@@ -14,8 +14,7 @@ constexpr auto linger = std::chrono::seconds(1);
 codec::Http2Options session_options(const Http2TransportOptions& options) {
   codec::Http2Options session;
   session.streams_max = options.streams_max;
-  session.head = options.head;
-  session.rate_factor = options.rate_factor;
+  session.limits = options.limits;
   session.connection_window_bytes = options.streams_max * session.stream_window_bytes;
   return session;
 }

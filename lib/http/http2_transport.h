@@ -16,8 +16,7 @@ namespace weft::http {
 struct Http2TransportOptions {
   codec::Http2Session::Role role = codec::Http2Session::Role::client;
   unsigned streams_max = limits::http2_streams_max;
-  codec::HeadLimits head = {};  // of what is received
-  unsigned rate_factor = 1;     // of codec::Http2Limits
+  codec::PeerLimits limits = {};
   Duration keepalive_interval{};
   Duration keepalive_timeout{};
   std::string already_read = {};  // by whoever found out that this is HTTP/2

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "codec/http2_limits.h"
 #include "http/pool_parts.h"
 
 namespace weft::http {
@@ -36,10 +35,7 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
   ClientOptions client = options_.client;
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
   client.clean_close_is_refusal = pooled.ours;
-  if (pooled.ours) {
-    client.limits = codec::mesh_head_limits;
-    client.http2_rate_factor = codec::mesh_rate_factor;
-  }
+  if (pooled.ours) client.limits = codec::mesh_peer_limits;
   pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.unlist(pooled);

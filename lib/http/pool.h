@@ -71,7 +71,7 @@ struct PoolAccount {
 struct PoolOptions {
   // How long a new connection may be used; nothing: without end. Null: none has an end.
   Function<std::optional<Duration>(const io::Stream& stream)> lifetime;
-  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal, and mesh_head_limits. Null:
+  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal, and mesh_peer_limits. Null:
   // none is.
   Function<bool(const io::Stream& stream)> is_ours;
   Duration idle_timeout = limits::pool_idle_timeout;

@@ -48,8 +48,7 @@ struct ServerOptions {
   // Answers `Expect: 100-continue` by itself when the body is first asked for; a proxy leaves it to the
   // upstream.
   bool answer_expect = false;
-  codec::HeadLimits limits;
-  unsigned http2_rate_factor = 1;  // of codec::Http2Limits
+  codec::PeerLimits limits;
   RefusalHandler* refusals = nullptr;
 };
 

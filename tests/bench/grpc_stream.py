@@ -52,7 +52,7 @@ def stream(channel, end, latencies):
 
 
 def call(address, seconds):
-    latencies, failed = [], 0
+    latencies, failed, why = [], 0, ""
     with grpc.insecure_channel(address) as channel:
         grpc.channel_ready_future(channel).result(timeout=10)
         end = time.monotonic() + seconds
@@ -60,7 +60,7 @@ def call(address, seconds):
             for done in [pool.submit(stream, channel, end, latencies) for _ in range(STREAMS)]:
                 error = done.exception()
                 if error:
-                    failed += 1
+                    failed, why = failed + 1, str(error)
                     print(error, file=sys.stderr)
     latencies.sort()
     at = lambda share: (
@@ -71,6 +71,7 @@ def call(address, seconds):
             {
                 "requests": len(latencies),
                 "failed": failed,
+                "why": why,
                 "p50_us": at(0.5),
                 "p90_us": at(0.9),
                 "p99_us": at(0.99),

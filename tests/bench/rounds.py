@@ -32,7 +32,7 @@ def rotated(items, by):
 
 
 class Rounds:
-    def __init__(self, world, config):
+    def __init__(self, world, config, begun):
         self.world = world
         self.config = config
         self.quick = config["quick"]
@@ -42,7 +42,7 @@ class Rounds:
             if (w.quick_seconds if self.quick else w.seconds)
             and (not config["workloads"] or w.name in config["workloads"])
         ]
-        self.deadline = time.monotonic() + config["seconds"] - AFTERWARDS
+        self.deadline = begun + config["seconds"] - AFTERWARDS
         self.rounds = 0
         self.cells = []
         self.once = {}
@@ -147,6 +147,7 @@ def main():
     # The first process of a namespace has no default handlers: without these a SIGTERM would not reach it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(1))
+    begun = time.monotonic()
     config = json.loads(pathlib.Path(sys.argv[1]).read_text())
     with World(config) as world:
         for index, kind in enumerate(TARGETS):
@@ -155,7 +156,7 @@ def main():
         for name, reason in world.missing.items():
             say(f"missing: {name}: {reason}")
         say(f"measuring {', '.join(world.running)}")
-        Rounds(world, config).run()
+        Rounds(world, config, begun).run()
 
 
 if __name__ == "__main__":

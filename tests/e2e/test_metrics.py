@@ -5,6 +5,7 @@ import time
 import pytest
 
 from mesh import Mesh, deployment, namespace, pod, service
+from test_traffic import resident
 
 SCRAPE = {"prometheus.io/scrape": "true", "prometheus.io/port": "9100", "prometheus.io/path": "/own"}
 OWN_PAGE = '# TYPE shop_orders_total counter\nshop_orders_total{kind="\u00e4"} 7\n'
@@ -101,6 +102,19 @@ def test_openmetrics_and_families_of_the_sidecars_names_do_no_harm(mesh):
     answers(mesh, None)
     assert "\nweft_ready 1\n" in text and "\nweft_ready 0\n" not in text
     assert "\n# TYPE foo counter\nfoo_total 3.0\n# weft: 2 lines of the application's are left out" in text
+
+
+def test_a_large_page_leaves_no_memory_behind(mesh):
+    shop = mesh.pod_of("shop")
+    before = resident(mesh, shop)[1]
+    lines = 'BEGIN { for (i = 0; i < 60000; i++) printf "shop_orders_of_everybody_total{customer=\\"%d\\"} 7\\n", i }'
+    mesh.exec(shop, "sh", "-c", f"awk '{lines}' >/tmp/weft-metrics-page")
+    for _ in range(3):
+        assert len(scrape(mesh, "shop")) > 2_500_000
+    answers(mesh, None)
+    mesh.until(lambda: resident(mesh, shop)[1] <= before + 2048)
+    after = resident(mesh, shop)[1]
+    assert after <= before + 2048, f"{before} KiB before, {after} KiB after"
 
 
 # Prometheus waits as long as it says; a silent application must not cost it the sidecar's part.

@@ -1,8 +1,10 @@
 // WebSocket and other tunnels of HTTP/2 callers through two sidecars (RFC 8441, RFC 9113 § 8.5).
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "tests/lib/http/http2_fixture.h"
 #include "tests/sidecar/mesh_fixture.h"
+#include "tls/digest.h"
 
 namespace weft::test {
 namespace {
@@ -54,15 +56,19 @@ class MeshWebSocketTest : public MeshTest {
 // An application that speaks HTTP/1.1 and answers a request to switch by `status`.
 class Http1WebSocketTest : public MeshWebSocketTest {
  protected:
-  void serve(int status) {
+  void serve(int status, std::string_view key = {}) {
     declare(policy::Protocol::http1);
-    application_.on = [this, status](std::string_view event) {
+    application_.on = [this, status, key](std::string_view event) {
       if (event != "begins") return;
       if (status != 101) return application_.reply(status, "no");
       codec::ResponseHead head;
       head.status = 101;
       head.headers.add("Upgrade", "websocket");
-      head.headers.add("Sec-WebSocket-Accept", "whatever");
+      // RFC 6455 § 4.2.2
+      const std::string read(key.empty() ? application_.head.headers.get("sec-websocket-key").value_or("")
+                                         : key);
+      head.headers.add("Sec-WebSocket-Accept",
+                       base64_encode(tls::sha1(read + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
       application_.exchange->send_head(head, false);
     };
     listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
@@ -95,6 +101,14 @@ TEST_F(Http1WebSocketTest, OverHttp2ReachesAnApplicationOfHttp1AsAnUpgrade) {
   EXPECT_EQ(sent.body, "hello, bye");
   EXPECT_TRUE(network_.run_until([&] { return !caller_.connection || caller_.connection->available(); }));
   EXPECT_TRUE(caller_.connection) << (caller_.close_error ? caller_.close_error->message : "closed");
+}
+
+TEST_F(Http1WebSocketTest, AnAnswerToAnotherKeyIsNoWebSocket) {
+  serve(101, "dGhlIHNhbXBsZSBub25jZQ==");
+  SentRequest& sent = caller_.send(websocket(), false);
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.head.status, 502);
+  EXPECT_EQ(sent.head.headers.get("x-weft-error"), "upgrade-refused");
 }
 
 TEST_F(Http1WebSocketTest, ARefusalIsPassedOn) {

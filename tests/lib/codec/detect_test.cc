@@ -110,6 +110,7 @@ TEST(Detect, NeverAsksForMoreThanTheLimit) {
   EXPECT_EQ(detect(std::string_view(target).substr(0, limits::detect_bytes_max - 1)).kind, Kind::need_more);
   EXPECT_EQ(detect(std::string_view(target).substr(0, limits::detect_bytes_max)).kind, Kind::http1);
   EXPECT_EQ(detect(target + "\1").kind, Kind::http1) << "one read that brings more says the same";
+  EXPECT_EQ(detect("\r\n" + target).kind, Kind::http1) << "an empty line before it counts as well";
   const std::string slow = records(message(extension(99, std::string(15000, 'x'))), 1);
   EXPECT_EQ(detect(std::string_view(slow).substr(0, limits::detect_bytes_max - 1)).kind, Kind::need_more);
   EXPECT_EQ(detect(std::string_view(slow).substr(0, limits::detect_bytes_max)).kind, Kind::malformed_tls);

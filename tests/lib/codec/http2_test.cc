@@ -323,7 +323,7 @@ TEST(Http2, SaysThatAPeerDoesNotSpeakHttp2) {
 
 TEST(Http2, AHeadAboveTheLimitResetsItsStreamOnly) {
   Http2Options options;
-  options.head.bytes = 8192;
+  options.limits.head_bytes = 8192;
   Pair pair(options);
   RequestHead large = post();
   large.headers.add("x-large", std::string(16384, 'v'));

@@ -132,6 +132,28 @@ int plan_call(Random& random, const ServicePlan& service, const sim::NetworkOpti
   return book.plan(std::move(call));
 }
 
+// Which of the endpoints, by more than chance: rules before the canary, the balancer, callers that stay.
+void steer(policy::Service& config, Random& random) {
+  using Kind = policy::RouteCondition::Kind;
+  const policy::CallerKey key{policy::CallerKey::Kind::header, "x-id"};
+  config.routes.clear();
+  for (std::uint64_t left = one_in(random, 2) ? 0 : between(random, 1, 2); left > 0; --left) {
+    policy::RouteRule rule;
+    rule.conditions.push_back(
+        any_of<policy::RouteCondition>(random, {{Kind::method, "", "POST"},
+                                                {Kind::path_prefix, "", "/call/1"},
+                                                {Kind::header_matches, key.name, ".*[0-4]"}}));
+    rule.subset = any_of<std::string>(random, {"v1", "v2", "v3"});
+    config.routes.push_back(std::move(rule));
+  }
+  using Balancer = policy::LoadBalancer::Kind;
+  config.load_balancer = {any_of<Balancer>(random, {Balancer::least_request, Balancer::round_robin,
+                                                    Balancer::random, Balancer::hash}),
+                          key};
+  config.canary_sticky.reset();
+  if (one_in(random, 3)) config.canary_sticky = key;
+}
+
 }  // namespace
 
 void reconfigure(ServicePlan& service, Random& random) {
@@ -161,6 +183,7 @@ void reconfigure(ServicePlan& service, Random& random) {
     // Some of the subsets have no endpoint, and some endpoints no subset.
     config.canary = {{"v1", share}, {any_of<std::string>(random, {"v2", "v3"}), 100 - share}};
   }
+  steer(config, random);
 }
 
 WorldPlan plan_world(Random& random, Book& book) {
