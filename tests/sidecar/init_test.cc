@@ -68,7 +68,7 @@ TEST_F(InitTest, Ipv6SwitchedOffBySysctlIsAFactAndNotAnError) {
 
 // A folder with a real iptables and an ip6tables that fails, as on a node without the module.
 std::string folder_with_failing_ip6tables() {
-  const std::string folder = testing::TempDir() + "weft-broken-ip6tables";
+  std::string folder = testing::TempDir() + "weft-broken-ip6tables";
   shell(str_cat("rm -rf ", folder, "; mkdir ", folder, "; cd ", folder,
                 "; for v in save restore; do ln -s $(command -v iptables-$v) iptables-$v;"
                 "printf '#!/bin/sh\\necho \"Table does not exist\" >&2\\nexit 3\\n' >ip6tables-$v;"

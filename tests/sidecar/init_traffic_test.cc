@@ -65,7 +65,7 @@ class InitTrafficTest : public InitTest {
     setfsuid(0);
     sockaddr_storage storage{};
     const socklen_t length = Address::parse(address)->to_sockaddr(storage);
-    connect(fd, reinterpret_cast<sockaddr*>(&storage), length);
+    static_cast<void>(connect(fd, reinterpret_cast<sockaddr*>(&storage), length));
     pollfd wait{fd, POLLOUT, 0};
     int error = ETIMEDOUT;
     socklen_t error_length = sizeof error;
