@@ -6,7 +6,6 @@ namespace weft::http {
 namespace {
 
 using codec::GrpcCode;
-using codec::GrpcStatus;
 using namespace std::chrono_literals;
 
 // ---- connections ----

@@ -118,7 +118,7 @@ class GrpcTest : public testing::Test {
     return options;
   }
 
-  void dial(GrpcChannelOptions options = quick()) {
+  void dial(const GrpcChannelOptions& options = quick()) {
     channel = std::make_unique<GrpcChannel>(
         loop, random, options,
         [this](GrpcChannel::ConnectDone done) {
