@@ -55,6 +55,7 @@ TEST_F(GrpcTest, ManyCallsAtOnceShareOneConnection) {
   constexpr int calls = 500;  // far above the server's limit of streams
   int answered = 0;
   std::vector<std::unique_ptr<GrpcCall>> handles;
+  handles.reserve(calls);
   for (int i = 0; i < calls; ++i) {
     handles.push_back(channel->call("/t.Echo/Unary", {}, std::to_string(i), 10s, [&answered, i](auto reply) {
       ASSERT_TRUE(reply) << reply.error().message;
@@ -325,6 +326,7 @@ TEST_F(GrpcTest, AChannelMayBeDestroyedWhenItsConnectionIsLost) {
   dial();
   int failed = 0;
   std::vector<std::unique_ptr<GrpcCall>> handles;
+  handles.reserve(5);
   for (int i = 0; i < 5; ++i) {
     handles.push_back(channel->call("/t.Echo/Later", {}, "", 10s, [&](auto reply) {
       EXPECT_FALSE(reply);
