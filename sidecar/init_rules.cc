@@ -9,13 +9,6 @@
 namespace weft::sidecar {
 namespace {
 
-constexpr std::string_view inbound_jump = "PREROUTING -p tcp -j WEFT_INBOUND";
-constexpr std::string_view outbound_jump = "OUTPUT -p tcp -j WEFT_OUTPUT";
-constexpr std::string_view invalid_jump = "OUTPUT -p tcp -m conntrack --ctstate INVALID -j WEFT_INVALID";
-constexpr std::array nat_jumps = {inbound_jump, outbound_jump};
-constexpr std::array filter_jumps = {invalid_jump};
-constexpr std::array<std::string_view, 3> own_chains = {"WEFT_INBOUND", "WEFT_OUTPUT", "WEFT_INVALID"};
-
 // iptables-save prints a block with its host bits cleared.
 std::string masked(const Cidr& cidr) {
   std::array<std::uint8_t, 16> bytes = cidr.ip.bytes();
@@ -52,11 +45,11 @@ std::string pass_uid(std::string_view chain, std::uint32_t uid) {
 }
 
 // What of the pod's outgoing traffic does not go through the proxy, the proxy's own aside.
-std::vector<std::string> outbound_exclusions(std::string_view chain, const RuleSettings& settings,
-                                             Family family) {
-  std::vector<std::string> rules = {
-      str_cat("-A ", chain, " -o lo -j RETURN"),
-      str_cat("-A ", chain, " -d ", family == Family::v4 ? "127.0.0.0/8" : "::1/128", " -j RETURN")};
+void pass_outbound_exclusions(std::vector<std::string>& rules, std::string_view chain,
+                              const RuleSettings& settings, Family family) {
+  rules.push_back(str_cat("-A ", chain, " -o lo -j RETURN"));
+  rules.push_back(
+      str_cat("-A ", chain, " -d ", family == Family::v4 ? "127.0.0.0/8" : "::1/128", " -j RETURN"));
   for (const std::uint32_t uid : settings.exclude_uids) rules.push_back(pass_uid(chain, uid));
   for (const Cidr& cidr : settings.exclude_outbound_cidrs) {
     if (cidr.ip.is_v6() != (family == Family::v6)) continue;
@@ -65,12 +58,11 @@ std::vector<std::string> outbound_exclusions(std::string_view chain, const RuleS
     rules.push_back(str_cat("-A ", chain, condition, " -j RETURN"));
   }
   for (const auto& ports : settings.exclude_outbound_ports) rules.push_back(pass_ports(chain, ports));
-  return rules;
 }
 
 std::vector<std::string> outbound_rules(const RuleSettings& settings, Family family) {
   std::vector<std::string> rules = {pass_uid("WEFT_OUTPUT", settings.proxy_uid)};
-  for (auto& rule : outbound_exclusions("WEFT_OUTPUT", settings, family)) rules.push_back(std::move(rule));
+  pass_outbound_exclusions(rules, "WEFT_OUTPUT", settings, family);
   rules.push_back(str_cat("-A WEFT_OUTPUT -p tcp -j REDIRECT --to-ports ", settings.outbound_port));
   return rules;
 }
@@ -86,9 +78,29 @@ std::vector<std::string> invalid_rules(const RuleSettings& settings, Family fami
     rules.push_back(pass_ports("WEFT_INVALID", ports, Side::source));
   rules.push_back(pass_uid("WEFT_INVALID", settings.proxy_uid));
   rules.push_back("-A WEFT_INVALID -p tcp -m tcp --tcp-flags RST RST -j DROP");
-  for (auto& rule : outbound_exclusions("WEFT_INVALID", settings, family)) rules.push_back(std::move(rule));
+  pass_outbound_exclusions(rules, "WEFT_INVALID", settings, family);
   rules.push_back("-A WEFT_INVALID -j DROP");
   return rules;
+}
+
+struct Chain {
+  std::string_view name;
+  std::string_view jump;  // to it
+  std::vector<std::string> rules;
+};
+struct Table {
+  std::string_view name;
+  std::vector<Chain> chains;
+};
+
+// The filter comes first: nothing is redirected without it.
+std::vector<Table> tables_of(const RuleSettings& settings, Family family) {
+  return {{"filter",
+           {{"WEFT_INVALID", "OUTPUT -p tcp -m conntrack --ctstate INVALID -j WEFT_INVALID",
+             invalid_rules(settings, family)}}},
+          {"nat",
+           {{"WEFT_INBOUND", "PREROUTING -p tcp -j WEFT_INBOUND", inbound_rules(settings)},
+            {"WEFT_OUTPUT", "OUTPUT -p tcp -j WEFT_OUTPUT", outbound_rules(settings, family)}}}};
 }
 
 std::size_t count_rule(std::string_view saved, std::string_view rule) {
@@ -139,52 +151,46 @@ Result<std::vector<std::uint32_t>> parse_uid_list(std::string_view text) {
 }
 
 std::vector<std::string> expected_rules(const RuleSettings& settings, Family family) {
-  std::vector<std::string> rules = {str_cat("-A ", invalid_jump)};
-  auto add = [&](std::vector<std::string> more) {
-    for (std::string& rule : more) rules.push_back(std::move(rule));
-  };
-  add(invalid_rules(settings, family));
-  for (const std::string_view jump : nat_jumps) rules.push_back(str_cat("-A ", jump));
-  add(inbound_rules(settings));
-  add(outbound_rules(settings, family));
+  std::vector<std::string> rules;
+  for (const Table& table : tables_of(settings, family)) {
+    for (const Chain& chain : table.chains) rules.push_back(str_cat("-A ", chain.jump));
+    for (const Chain& chain : table.chains) rules.insert(rules.end(), chain.rules.begin(), chain.rules.end());
+  }
   return rules;
 }
 
 std::string restore_text(const RuleSettings& settings, Family family, std::string_view saved) {
   std::string text;
-  auto add_jumps = [&](const auto& jumps) {
-    for (const std::string_view jump : jumps) {
-      const std::size_t standing = count_rule(saved, jump);
-      for (std::size_t extra = 1; extra < standing; ++extra) text += str_cat("-D ", jump, "\n");
+  for (const Table& table : tables_of(settings, family)) {
+    text += str_cat("*", table.name, "\n");
+    // Naming a chain makes it, or empties it where it stands already; both take effect only at COMMIT.
+    for (const Chain& chain : table.chains) text += str_cat(":", chain.name, " - [0:0]\n");
+    for (const Chain& chain : table.chains) {
+      const std::size_t standing = count_rule(saved, chain.jump);
+      for (std::size_t extra = 1; extra < standing; ++extra) text += str_cat("-D ", chain.jump, "\n");
       if (standing > 0) continue;
       // In front, so that no other rule of the namespace takes connections past the proxy.
-      const std::size_t space = jump.find(' ');
-      text += str_cat("-I ", jump.substr(0, space), " 1", jump.substr(space), "\n");
+      const std::size_t space = chain.jump.find(' ');
+      text += str_cat("-I ", chain.jump.substr(0, space), " 1", chain.jump.substr(space), "\n");
     }
-  };
-  auto add_rules = [&](const std::vector<std::string>& rules) {
-    for (const std::string& rule : rules) text += str_cat(rule, "\n");
-  };
-  // Naming a chain makes it, or empties it where it stands already; both take effect only at COMMIT. The
-  // filter comes first: nothing is redirected without it.
-  text += "*filter\n:WEFT_INVALID - [0:0]\n";
-  add_jumps(filter_jumps);
-  add_rules(invalid_rules(settings, family));
-  text += "COMMIT\n*nat\n:WEFT_INBOUND - [0:0]\n:WEFT_OUTPUT - [0:0]\n";
-  add_jumps(nat_jumps);
-  add_rules(inbound_rules(settings));
-  add_rules(outbound_rules(settings, family));
-  return text += "COMMIT\n";
+    for (const Chain& chain : table.chains) text += join(chain.rules, "\n") + "\n";
+    text += "COMMIT\n";
+  }
+  return text;
 }
 
 std::vector<std::string> rule_faults(const RuleSettings& settings, Family family, std::string_view saved) {
   const std::vector<std::string> expected = expected_rules(settings, family);
+  std::vector<std::string> ours;
+  for (const Table& table : tables_of(settings, family)) {
+    for (const Chain& chain : table.chains) ours.emplace_back(chain.name);
+  }
   std::vector<std::string> standing;
   for (const std::string_view line : split(saved, '\n')) {
-    const bool ours = std::any_of(own_chains.begin(), own_chains.end(), [&](std::string_view chain) {
+    const bool of_ours = std::any_of(ours.begin(), ours.end(), [&](const std::string& chain) {
       return line.starts_with(str_cat("-A ", chain, " ")) || line.ends_with(str_cat("-j ", chain));
     });
-    if (ours) standing.emplace_back(line);
+    if (of_ours) standing.emplace_back(line);
   }
   if (standing.empty()) return {str_cat("none of the ", family_name(family), " rules is loaded")};
   std::vector<std::string> faults;

@@ -1,19 +1,16 @@
 // The iptables rules of a pod, as text: pure, no I/O. `weft-sidecar init` hands the text to
 // iptables-restore(8), which makes all of a table one transaction: at no moment is the pod without its rules.
 //
-//   nat PREROUTING -> WEFT_INBOUND   all TCP to the pod goes to the inbound port, but for: the loopback
-//   device; the
-//                                    proxy's own ports (those bound to loopback then refuse by themselves);
-//                                    excluded ports
-//   nat OUTPUT     -> WEFT_OUTPUT    all TCP of the pod goes to the outbound port, but for: the proxy's own
-//   uid;
-//                                    what stays in the pod (the loopback device, which also carries a call to
-//                                    the pod's own address, and the loopback ranges); excluded uids, CIDRs
-//                                    and ports
-//   filter OUTPUT  -> WEFT_INVALID   packets of redirected connections that the kernel's connection tracking
-//   finds
-//                                    INVALID, as beyond the window that it believes in, and so does not
-//                                    redirect: dropped, and TCP sends them again
+//   nat PREROUTING -> WEFT_INBOUND  all TCP to the pod goes to the inbound port, but for: the loopback
+//                                   device; the proxy's own ports (those bound to loopback then refuse by
+//                                   themselves); excluded ports
+//   nat OUTPUT -> WEFT_OUTPUT       all TCP of the pod goes to the outbound port, but for: the proxy's own
+//                                   uid; what stays in the pod (the loopback device, which also carries a
+//                                   call to the pod's own address, and the loopback ranges); excluded uids,
+//                                   CIDRs and ports
+//   filter OUTPUT -> WEFT_INVALID   packets of redirected connections that the kernel's connection tracking
+//                                   finds INVALID, as beyond the window that it believes in, and so does not
+//                                   redirect: dropped, and TCP sends them again
 //
 // What would become of those: one from the network reaches the application's port, where nobody knows the
 // connection, and the kernel's reset ends it (the reset is dropped; it stands before the exclusions, for one

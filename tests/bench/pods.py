@@ -117,7 +117,7 @@ class Network:
             run("ip", "-n", pod.name, "route", "add", SERVICE_RANGE, "dev", "eth0")
             self._link_control(pod)
             # What weft-sidecar init adds to the filter table costs every packet a look: everybody's, in all runs.
-            pod.redirect(_FILTER)
+            pod.run("iptables-restore", "--wait", given=_FILTER)
             # Loads the connection tracking whose settings follow.
             pod.redirect("*nat\n-A OUTPUT -p tcp -m owner --uid-owner 1337 -j RETURN\nCOMMIT\n")
             pod.set(_SYSCTL)

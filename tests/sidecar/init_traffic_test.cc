@@ -1,6 +1,5 @@
 // The init container for real: connections of a pod and of a caller outside of it that must, or must not, be
 // redirected. Needs root; addresses from 198.18.0.0/15 and 2001:2::/48.
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -9,7 +8,7 @@
 #include <array>
 #include <numeric>
 #include <string_view>
-#include <tuple>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -194,30 +193,30 @@ std::uint32_t queue_sequence(int fd, int queue) {
   return sequence;
 }
 
-std::uint16_t local_port(int fd) {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
-  return Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage))->port;
-}
+constexpr std::string_view lost = "lost";
 
-// A segment of the connection `fd`, by a raw socket of the current namespace and user, but far beyond any
-// window. `from_port` 0: the connection's own.
-void send_stray(int fd, const char* from, std::uint16_t from_port, const char* to, std::uint16_t to_port) {
+// A segment of the connection `fd` that says `lost`, by a raw socket of the current namespace and user, but
+// far beyond any window.
+void send_stray(int fd) {
   constexpr std::uint32_t beyond = 1u << 30;
   constexpr int receive_queue = 1;
   constexpr int send_queue = 2;
-  if (from_port == 0) from_port = local_port(fd);
+  sockaddr_in from{};
+  sockaddr_in to{};
+  socklen_t length = sizeof from;
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&from), &length), 0);
+  EXPECT_EQ(getpeername(fd, reinterpret_cast<sockaddr*>(&to), &length), 0);
   struct Segment {
     in_addr from, to;  // the pseudo-header of the checksum (RFC 9293 § 3.1)
-    std::uint16_t protocol = htons(IPPROTO_TCP), length = htons(sizeof(tcphdr) + 4);
+    std::uint16_t protocol = htons(IPPROTO_TCP), length = htons(sizeof(tcphdr) + lost.size());
     tcphdr head{};
-    char data[4] = {'l', 'o', 's', 't'};  // `lost`
+    char data[lost.size()]{};
   } segment{};
-  inet_pton(AF_INET, from, &segment.from);
-  inet_pton(AF_INET, to, &segment.to);
-  segment.head.source = htons(from_port);
-  segment.head.dest = htons(to_port);
+  segment.from = from.sin_addr;
+  segment.to = to.sin_addr;
+  segment.head.source = from.sin_port;
+  segment.head.dest = to.sin_port;
+  lost.copy(segment.data, lost.size());
   segment.head.seq = htonl(queue_sequence(fd, send_queue) + beyond);
   segment.head.doff = sizeof(tcphdr) / 4;
   segment.head.ack = 1;
@@ -230,17 +229,13 @@ void send_stray(int fd, const char* from, std::uint16_t from_port, const char* t
   segment.head.check = static_cast<std::uint16_t>(~sum);
 
   const int raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
-  sockaddr_in target{};
-  target.sin_family = AF_INET;
-  target.sin_addr = segment.to;
+  to.sin_port = 0;  // a raw socket has none
   // A packet that a rule drops on its way out is EPERM here.
   const auto sent = sendto(raw, &segment.head, sizeof segment.head + sizeof segment.data, 0,
-                           reinterpret_cast<sockaddr*>(&target), sizeof target);
+                           reinterpret_cast<sockaddr*>(&to), sizeof to);
   EXPECT_TRUE(sent > 0 || errno == EPERM) << std::strerror(errno);
   close(raw);
 }
-
-constexpr std::string_view lost = "lost";
 
 // Connection tracking that is not told to be liberal, as in a cluster.
 class InitStrayTest : public InitTrafficTest {
@@ -251,20 +246,20 @@ class InitStrayTest : public InitTrafficTest {
     EXPECT_EQ(shell("cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"), "1\n");
     shell("echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal");
   }
-  // Sees all TCP that the caller gets from here on.
-  int listen_to_the_wire() {
+  // How many strays of the pod's connection `fd`, sent by `uid`, come to the caller.
+  int strays_that_leave(int fd, uid_t uid = 0) {
     caller_->enter();
     const int wire = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
     pod_->enter();
-    return wire;
-  }
-  // How many strays came.
-  static int seen_on(int wire) {
+    setfsuid(uid);
+    send_stray(fd);
+    setfsuid(0);
     shell("sleep 0.1");
     int count = 0;
     std::array<char, 256> packet{};
     for (ssize_t size = 0; (size = recv(wire, packet.data(), packet.size(), 0)) > 0;)
       count += std::string_view(packet.data(), static_cast<std::size_t>(size)).ends_with(lost) ? 1 : 0;
+    close(wire);
     return count;
   }
 };
@@ -275,7 +270,7 @@ TEST_F(InitStrayTest, APacketThatIsNotRedirectedDoesNotEndItsConnection) {
   ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:8080"));
   const int accepted = accept(inbound, nullptr, nullptr);
   ASSERT_GE(accepted, 0);
-  send_stray(last_socket(), "198.18.0.3", 0, "198.18.0.2", 8080);
+  send_stray(last_socket());
   shell("sleep 0.1");
   EXPECT_EQ(send(last_socket(), "on", 2, MSG_NOSIGNAL), 2) << std::strerror(errno);
   pollfd wait{accepted, POLLIN, 0};
@@ -287,41 +282,26 @@ TEST_F(InitStrayTest, APacketThatIsNotRedirectedDoesNotEndItsConnection) {
 
 TEST_F(InitStrayTest, NothingOfTheApplicationLeavesPastTheProxy) {
   listen_in(*pod_, "127.0.0.1:15001");
-  const int wire = listen_to_the_wire();
   ASSERT_TRUE(connect_from(*pod_, "198.18.0.3:80"));
-  send_stray(last_socket(), "198.18.0.2", 0, "198.18.0.3", 80);
-  EXPECT_EQ(seen_on(wire), 0) << "a packet left the pod without the proxy";
-  close(wire);
+  EXPECT_EQ(strays_that_leave(last_socket()), 0) << "a packet left the pod without the proxy";
 }
 
 // What is not redirected is not touched: it would only be lost.
 TEST_F(InitStrayTest, PacketsOfConnectionsThatAreNotRedirectedLeave) {
   listen_in(*caller_, "198.18.0.3:80");
   listen_in(*caller_, "198.18.0.3:3306");
-  for (const auto& [address, port, uid] :
-       {std::tuple("198.18.0.3:3306", 3306, 0u), std::tuple("198.18.0.3:80", 80, 101u),
-        std::tuple("198.18.0.3:80", 80, 1337u)}) {
+  for (const auto& [address, uid] : {std::pair("198.18.0.3:3306", 0u), std::pair("198.18.0.3:80", 101u),
+                                     std::pair("198.18.0.3:80", 1337u)}) {
     ASSERT_TRUE(connect_from(*pod_, address, uid)) << address << " by " << uid;
-    const int wire = listen_to_the_wire();
-    pod_->enter();
-    setfsuid(uid);
-    send_stray(last_socket(), "198.18.0.2", 0, "198.18.0.3", static_cast<std::uint16_t>(port));
-    setfsuid(0);
-    EXPECT_EQ(seen_on(wire), 1) << address << " by " << uid;
-    close(wire);
+    EXPECT_EQ(strays_that_leave(last_socket(), uid), 1) << address << " by " << uid;
   }
 }
 
 TEST_F(InitStrayTest, AnswersOnAnExcludedPortLeave) {
   const int excluded = listen_in(*pod_, "0.0.0.0:9090");
   ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:9090"));
-  const int caller_port = local_port(last_socket());
   const int accepted = accept(excluded, nullptr, nullptr);
-  const int wire = listen_to_the_wire();
-  pod_->enter();
-  send_stray(accepted, "198.18.0.2", 9090, "198.18.0.3", static_cast<std::uint16_t>(caller_port));
-  EXPECT_EQ(seen_on(wire), 1);
-  close(wire);
+  EXPECT_EQ(strays_that_leave(accepted), 1);
   close(accepted);
 }
 
@@ -329,15 +309,8 @@ TEST_F(InitStrayTest, AnswersOnAnExcludedPortLeave) {
 TEST_F(InitStrayTest, NothingLeavesFromTheInboundPort) {
   const int inbound = listen_in(*pod_, "0.0.0.0:15006");
   ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:8080"));
-  const int caller_port = local_port(last_socket());
   const int accepted = accept(inbound, nullptr, nullptr);
-  const int wire = listen_to_the_wire();
-  pod_->enter();
-  setfsuid(1337);
-  send_stray(accepted, "198.18.0.2", 15006, "198.18.0.3", static_cast<std::uint16_t>(caller_port));
-  setfsuid(0);
-  EXPECT_EQ(seen_on(wire), 0);
-  close(wire);
+  EXPECT_EQ(strays_that_leave(accepted, 1337), 0);
   close(accepted);
 }
 

@@ -12,8 +12,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log.h"
 #include "base/text.h"
-#include "tests/sim/mesh/entropy.h"
+#include "tests/sim/entropy.h"
 
 namespace weft::test {
 namespace {
@@ -21,10 +22,11 @@ namespace {
 constexpr unsigned seconds_per_seed_max = 120;
 constexpr std::size_t failures_max = 20;
 
+using Run = std::function<std::vector<std::string>(std::uint64_t)>;
+
 class Runner {
  public:
-  Runner(Seeds seeds, const std::function<bool(std::uint64_t)>& holds)
-      : holds_(holds), next_(seeds.first), last_(seeds.last) {}
+  Runner(Seeds seeds, const Run& run) : run_(run), next_(seeds.first), last_(seeds.last) {}
 
   std::vector<std::uint64_t> run() {
     for (Slot& slot : slots_) start(slot);
@@ -61,7 +63,11 @@ class Runner {
     if (child != 0) return child;
     alarm(seconds_per_seed_max);
     seed_entropy(seed);
-    _exit(holds_(seed) ? 0 : 1);
+    const std::vector<std::string> findings = run_(seed);
+    for (const std::string& finding : findings)
+      std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), finding.c_str());
+    std::fflush(stdout);
+    _exit(findings.empty() && !testing::Test::HasFailure() ? 0 : 1);
   }
   void failed(std::uint64_t seed, int status) {
     failed_.push_back(seed);
@@ -71,7 +77,7 @@ class Runner {
     std::fflush(stdout);
   }
 
-  const std::function<bool(std::uint64_t)>& holds_;
+  const Run& run_;
   std::uint64_t next_;
   std::uint64_t last_;
   int running_ = 0;
@@ -92,8 +98,10 @@ Seeds wanted_seeds(std::uint64_t by_default) {
   return {1, 0};
 }
 
-std::vector<std::uint64_t> failing_seeds(Seeds seeds, const std::function<bool(std::uint64_t)>& holds) {
-  return Runner(seeds, holds).run();
+void run_seeds(Seeds seeds, const Run& run) {
+  if (seeds.first != seeds.last) log::set_level(log::Level::off);
+  // Told to gtest at the end only: a child would inherit the failure.
+  for (const std::uint64_t seed : Runner(seeds, run).run()) ADD_FAILURE() << "seed " << seed;
 }
 
 void* shared_memory(std::size_t bytes) {
@@ -103,3 +111,10 @@ void* shared_memory(std::size_t bytes) {
 }
 
 }  // namespace weft::test
+
+int main(int count, char** arguments) {
+  weft::test::become_repeatable(arguments);
+  weft::test::seed_entropy(0);
+  testing::InitGoogleTest(&count, arguments);
+  return RUN_ALL_TESTS();
+}

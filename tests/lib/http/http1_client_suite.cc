@@ -5,24 +5,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Http1Client : public Http1Suite {
+class Http1Client : public Http1RawSuite {
  protected:
   void start() {
     pair_ = raw([&](std::unique_ptr<io::Stream> stream) { client_.take(std::move(stream)); });
   }
-  void reply(std::string_view bytes) { pair_->near.stream->write(bytes); }
-  const std::string& got() const { return pair_->near.data; }
-  bool got(std::string_view expected) {
-    const bool equal = run_until([&] { return got() == expected; });
-    EXPECT_EQ(got(), expected);
-    return equal;
-  }
+  void reply(std::string_view bytes) { write(bytes); }
   bool finished(int count = 1) {
     return run_until([&] { return client_.finishes == count; });
   }
 
   ClientSide client_{loop()};
-  std::unique_ptr<test::Pair> pair_;
 };
 
 constexpr std::string_view plain = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -192,4 +192,18 @@ class Http1Suite : public test::LoopSuite {
   void settle() { run_for(std::chrono::milliseconds(30)); }
 };
 
+// One raw peer, and what came to it.
+class Http1RawSuite : public Http1Suite {
+ protected:
+  void write(std::string_view bytes) { pair_->near.stream->write(bytes); }
+  const std::string& got() const { return pair_->near.data; }
+  bool got(std::string_view expected) {
+    const bool equal = run_until([&] { return got() == expected; });
+    EXPECT_EQ(got(), expected);
+    return equal;
+  }
+
+  std::unique_ptr<test::Pair> pair_;
+};
+
 }  // namespace weft::http

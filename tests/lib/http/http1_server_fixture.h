@@ -9,19 +9,12 @@
 
 namespace weft::http {
 
-class Http1Server : public Http1Suite {
+class Http1Server : public Http1RawSuite {
  protected:
   void start(std::string already_read = {}) {
     pair_ = raw([&](std::unique_ptr<io::Stream> stream) {
       server_.take(std::move(stream), std::move(already_read));
     });
-  }
-  void write(std::string_view bytes) { pair_->near.stream->write(bytes); }
-  const std::string& got() const { return pair_->near.data; }
-  bool got(std::string_view expected) {
-    const bool equal = run_until([&] { return got() == expected; });
-    EXPECT_EQ(got(), expected);
-    return equal;
   }
   // Both ends are through with the connection.
   bool over() {
@@ -39,7 +32,6 @@ class Http1Server : public Http1Suite {
   }
 
   ServerSide server_{loop()};
-  std::unique_ptr<test::Pair> pair_;
 };
 
 inline constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

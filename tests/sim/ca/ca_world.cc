@@ -17,10 +17,11 @@ constexpr auto settle_time = 5min;
 constexpr auto token_lifetime = 20min;
 constexpr auto token_refresh = 8min;
 constexpr unsigned clock_skew_seconds = 5;
-constexpr std::string_view ca_ip = "198.18.0.1";
 
 SpiffeId id_of(const std::string& account) { return {"cluster.local", "default", account}; }
 
+IpAddress ca_ip() { return *IpAddress::parse("198.18.0.1"); }
+Address ca_address() { return {ca_ip(), 15012}; }
 IpAddress address(std::size_t index) { return *IpAddress::parse(str_cat("198.18.0.", 10 + index)); }
 
 }  // namespace
@@ -29,7 +30,7 @@ CaWorld::CaWorld(std::uint64_t seed)
     : random_(seed),
       network_(seed, random_.below(3) == 0 ? sim::NetworkOptions::calm() : sim::NetworkOptions::rough()),
       clock_(network_.add_loop({})),
-      ca_loop_(network_.add_loop({*IpAddress::parse(ca_ip)})),
+      ca_loop_(network_.add_loop({ca_ip()})),
       later_(clock_),
       rotates_(random_.below(2) == 0),
       resolver_(clock_) {
@@ -42,7 +43,7 @@ CaWorld::CaWorld(std::uint64_t seed)
   roots_ = authority_->roots_pem();
   token_keys_.push_back(tls::PrivateKey::generate().value());
   tokens_ = std::make_unique<ca::TokenVerifier>(files_ / "jwks.json", tls::TokenChecks{{"weft-ca"}, ""});
-  write_token_keys();
+  publish_token_keys(token_keys());
   start_ca();
   const std::size_t honest = 2 + random_.below(3);
   for (std::size_t i = 0; i < honest; ++i) add_workload(str_cat("w", i), str_cat("w", i));
@@ -73,8 +74,6 @@ void CaWorld::add_workload(const std::string& name, const std::string& account) 
   const auto skew =
       static_cast<int>(random_.below(2 * clock_skew_seconds + 1)) - static_cast<int>(clock_skew_seconds);
   workload->loop->set_wall(noon() + std::chrono::seconds(skew));
-  workload->token_file = files_ / str_cat(account, "-token");
-  workload->bundle_file = files_ / str_cat(account, "-roots.pem");
   write_bundle(*workload);
   write_token(*workload);
   start(*workload);
@@ -85,11 +84,11 @@ void CaWorld::start(Workload& workload) {
   if (workload.identity) failures_ += workload.identity->failures();
   kube::WorkloadIdentityOptions options;
   options.id = id_of(workload.name);
-  options.ca_address = str_cat(ca_ip, ":15012");
+  options.ca_address = ca_address().to_string();
   options.ca_server_name = "weft-ca";
   options.ca_id = {"cluster.local", "weft-system", "weft-ca"};
-  options.token_file = workload.token_file;
-  options.bundle_file = workload.bundle_file;
+  options.token_file = files_ / workload.token_file();
+  options.bundle_file = files_ / workload.bundle_file();
   workload.identity = std::make_unique<kube::WorkloadIdentity>(
       *workload.loop, resolver_, random_, options,
       [this, &workload](const kube::WorkloadCredentials& fresh) { received(workload, fresh); });
@@ -129,13 +128,10 @@ void CaWorld::start_ca() {
       ca_loop_, *authority_, *tokens_, policy_,
       ca::ServingIdentity{{"cluster.local", "weft-system", "weft-ca"}, {"weft-ca"}});
   if (const Status started = server_->start(); !started) return find(started.error().message);
-  const Address listened{*IpAddress::parse(ca_ip), 15012};
-  if (const Status listening = server_->listen(listened, {}); !listening) find(listening.error().message);
+  if (const Status listening = server_->listen(ca_address(), {}); !listening) find(listening.error().message);
 }
 
-void CaWorld::write_bundle(const Workload& workload) {
-  files_.write(str_cat(workload.account, "-roots.pem"), roots_);
-}
+void CaWorld::write_bundle(const Workload& workload) { files_.write(workload.bundle_file(), roots_); }
 
 void CaWorld::write_token(const Workload& workload) {
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock_.wall_now().time_since_epoch());
@@ -145,11 +141,10 @@ void CaWorld::write_token(const Workload& workload) {
               R"(,"kubernetes.io":{"namespace":"default","serviceaccount":{"name":")", workload.account,
               R"(","uid":"u"},"pod":{"name":"p","uid":"p"}}})");
   const std::string key_id = str_cat("k", token_keys_.size());
-  files_.write(str_cat(workload.account, "-token"),
-               tls::sign_jwt(claims, key_id, token_keys_.back()).value());
+  files_.write(workload.token_file(), tls::sign_jwt(claims, key_id, token_keys_.back()).value());
 }
 
-void CaWorld::write_token_keys() {
+std::string CaWorld::token_keys() const {
   std::string keys;
   for (std::size_t i = 0; i < token_keys_.size(); ++i) {
     // {"keys":[ONE]} each.
@@ -157,7 +152,12 @@ void CaWorld::write_token_keys() {
     const std::size_t begin = one.find('[') + 1;
     keys += str_cat(keys.empty() ? "" : ",", one.substr(begin, one.rfind(']') - begin));
   }
-  files_.write("jwks.json", str_cat(R"({"keys":[)", keys, "]}"));
+  return str_cat(R"({"keys":[)", keys, "]}");
+}
+
+void CaWorld::publish_token_keys(const std::string& jwks) {
+  files_.write("jwks.json", jwks);
+  if (server_) server_->reload_token_keys();
 }
 
 void CaWorld::refresh_tokens() {
@@ -190,31 +190,25 @@ void CaWorld::something_happens() {
   switch (random_.below(9)) {
     case 0:
     case 1:
-      network_.set_down(*IpAddress::parse(ca_ip), true);
-      return later_.after(up_to(8min), [this] { network_.set_down(*IpAddress::parse(ca_ip), false); });
+      network_.set_down(ca_ip(), true);
+      return later_.after(up_to(8min), [this] { network_.set_down(ca_ip(), false); });
     case 2:
       server_.reset();
       return later_.after(up_to(2min), [this] { start_ca(); });
     case 3:
-      return network_.reset_connections(*IpAddress::parse(ca_ip));
+      return network_.reset_connections(ca_ip());
     case 4:
-      files_.write(str_cat(workload.account, "-token"), random_.below(2) == 0 ? "" : "no token");
+      files_.write(workload.token_file(), random_.below(2) == 0 ? "" : "no token");
       return;
     case 5:
-      files_.write(str_cat(workload.account, "-roots.pem"), "no certificate");
+      files_.write(workload.bundle_file(), "no certificate");
       return later_.after(up_to(4min), [this, &workload] { write_bundle(workload); });
     case 6:
       token_keys_.push_back(tls::PrivateKey::generate().value());
-      write_token_keys();
-      if (server_) server_->reload_token_keys();
-      return;
+      return publish_token_keys(token_keys());
     case 7:
-      files_.write("jwks.json", "{");
-      if (server_) server_->reload_token_keys();
-      return later_.after(up_to(4min), [this] {
-        write_token_keys();
-        if (server_) server_->reload_token_keys();
-      });
+      publish_token_keys("{");
+      return later_.after(up_to(4min), [this] { publish_token_keys(token_keys()); });
     default:
       if (random_.below(2) == 0) return workload.identity->renew_now();
       return start(workload);
@@ -223,9 +217,9 @@ void CaWorld::something_happens() {
 
 void CaWorld::all_is_well() {
   network_.options() = sim::NetworkOptions::calm();
-  network_.set_down(*IpAddress::parse(ca_ip), false);
+  network_.set_down(ca_ip(), false);
   later_.forget_all();
-  write_token_keys();
+  publish_token_keys(token_keys());
   start_ca();
   for (const auto& workload : workloads_) {
     write_bundle(*workload);

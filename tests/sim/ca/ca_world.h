@@ -15,7 +15,7 @@
 #include "ca/server.h"
 #include "kube/workload_identity.h"
 #include "tests/lib/kube/fake_ca.h"
-#include "tests/sim/mesh/later.h"
+#include "tests/sim/later.h"
 #include "tests/sim/sim_loop.h"
 #include "tests/support/temp_dir.h"
 #include "tls/jwt.h"
@@ -37,9 +37,10 @@ class CaWorld {
     std::string name;
     sim::SimLoop* loop;
     std::string account;  // of its token
-    std::string token_file;
-    std::string bundle_file;
     std::unique_ptr<kube::WorkloadIdentity> identity;
+    // Names in the world's folder.
+    std::string token_file() const { return account + "-token"; }
+    std::string bundle_file() const { return account + "-roots.pem"; }
   };
 
   void add_workload(const std::string& name, const std::string& account);
@@ -49,7 +50,8 @@ class CaWorld {
   void start_ca();
   void write_bundle(const Workload& workload);
   void write_token(const Workload& workload);
-  void write_token_keys();
+  std::string token_keys() const;
+  void publish_token_keys(const std::string& jwks);
   void refresh_tokens();
   void plan_rotation();
   void something_happens();

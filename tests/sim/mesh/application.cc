@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/server_connection.h"
-#include "tests/sim/mesh/later.h"
+#include "tests/sim/later.h"
 
 namespace weft::test {
 namespace {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/text.h"
+#include "tests/sim/later.h"
 #include "tests/sim/mesh/application.h"
-#include "tests/sim/mesh/later.h"
 
 namespace weft::test {
 

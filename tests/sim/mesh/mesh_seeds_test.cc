@@ -7,12 +7,11 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
-#include "base/log.h"
-#include "base/text.h"
-#include "tests/sim/mesh/entropy.h"
 #include "tests/sim/mesh/world.h"
 #include "tests/sim/seeds.h"
 
@@ -43,24 +42,18 @@ void count(const World& world, Tally& tally) {
   tally.retries += world.retries();
 }
 
-bool holds(std::uint64_t seed, const TestRoot& root, Tally& tally) {
+std::vector<std::string> run(std::uint64_t seed, const TestRoot& root, Tally& tally) {
   World world(seed, root);
-  const auto& findings = world.run();
+  auto findings = world.run();
   count(world, tally);
-  for (const std::string& finding : findings)
-    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), finding.c_str());
-  std::fflush(stdout);
-  return findings.empty() && !testing::Test::HasFailure();
+  return findings;
 }
 
 TEST(MeshSimulation, EveryRequestEndsExactlyOnceAndNothingLeaks) {
   const Seeds seeds = wanted_seeds(seeds_by_default);
   const TestRoot root(noon());
   auto& tally = shared_tally<Tally>();
-  if (seeds.first != seeds.last) log::set_level(log::Level::off);
-  for (const std::uint64_t seed :
-       failing_seeds(seeds, [&](std::uint64_t each) { return holds(each, root, tally); }))
-    ADD_FAILURE() << "seed " << seed;
+  run_seeds(seeds, [&](std::uint64_t seed) { return run(seed, root, tally); });
   const auto outcome = [&](Outcome which) { return tally.outcomes[static_cast<std::size_t>(which)].load(); };
   std::printf(
       "%llu answered (%llu by the mesh), %llu cut, %llu failed, %llu given up, %llu retries, %llu tunnels\n",
@@ -81,10 +74,3 @@ TEST(MeshSimulation, EveryRequestEndsExactlyOnceAndNothingLeaks) {
 
 }  // namespace
 }  // namespace weft::test
-
-int main(int count, char** arguments) {
-  weft::test::become_repeatable(arguments);
-  weft::test::seed_entropy(0);
-  testing::InitGoogleTest(&count, arguments);
-  return RUN_ALL_TESTS();
-}

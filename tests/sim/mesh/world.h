@@ -13,10 +13,10 @@
 #include "policy/endpoint_state.h"
 #include "tests/lib/tls/test_root.h"
 #include "tests/sidecar/sim_pod.h"
+#include "tests/sim/later.h"
 #include "tests/sim/mesh/application.h"
 #include "tests/sim/mesh/book.h"
 #include "tests/sim/mesh/caller.h"
-#include "tests/sim/mesh/later.h"
 #include "tests/sim/mesh/plan.h"
 #include "tests/sim/sim_network.h"
 

@@ -1,4 +1,4 @@
-#include "tests/sim/mesh/entropy.h"
+#include "tests/sim/entropy.h"
 
 #include <dlfcn.h>
 #include <sys/personality.h>
@@ -57,6 +57,7 @@ extern "C" long syscall(long number, ...) noexcept {
   for (long& argument : a) argument = va_arg(list, long);
   va_end(list);
   if (number == SYS_getrandom && weft::test::entropy()) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): it came as a number
     return weft::test::fill(reinterpret_cast<char*>(a[0]), static_cast<std::size_t>(a[1]));
   }
   return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
