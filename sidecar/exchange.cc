@@ -120,9 +120,7 @@ void Exchange::begin_try() {
   const http::HttpProtocol protocol =
       protocol_towards(target, head_, {admission_.application, bodyless_, preserve_case});
   say_how_it_came(head_, target, protocol);
-  bridge_.reset();
-  if (is_extended_connect(head_) && protocol == http::HttpProtocol::http1)
-    bridge_ = std::make_unique<UpgradeBridge>(head_.protocol, context_.random);
+  bridge_ = bridge_towards(protocol, head_, context_.random);
   acquiring_ = context_.upstreams->acquire(
       target, protocol, anchor_.guard([this](Result<http::Lease> lease) { acquired(std::move(lease)); }),
       http::PoolAccount{admission_.service->load.get(), admission_.service->limits()});
@@ -278,6 +276,11 @@ void Exchange::cut_response(const LocalReply& reply) {
   const codec::Headers trailers = grpc_trailers(reply);
   record_.grpc_status = trailers.get("grpc-status").value_or("");
   downstream_->send_end(trailers);
+}
+
+void Exchange::revoke(std::string_view reason) {
+  set_reason(reason);
+  if (downstream_) downstream_->reset(Error{Code::refused, std::string(reason)});
 }
 
 void Exchange::over() {

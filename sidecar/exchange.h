@@ -50,6 +50,8 @@ class Exchange final : public http::ServerExchangeHandler {
   const codec::RequestHead& request() const { return head_; }  // as admitted
   // Why it is about to be ended from outside.
   void set_reason(std::string_view reason) { record_.reason = reason; }
+  // Ends it, without an answer, at the end of the turn.
+  void revoke(std::string_view reason);
 
  private:
   enum class State { connecting, active, backing_off, finished };
@@ -136,9 +138,9 @@ class Exchange final : public http::ServerExchangeHandler {
   http::ClientExchange* upstream_ = nullptr;
   UpstreamSide upstream_side_{*this};
   bool upstream_meshed_ = false;
-  bool upgrading_ = false;                 // asks for a tunnel
-  std::unique_ptr<UpgradeBridge> bridge_;  // an extended CONNECT, as an Upgrade to an upstream of HTTP/1
-  bool tunnel_ = false;                    // and got one
+  bool upgrading_ = false;                // asks for a tunnel
+  std::unique_ptr<TunnelBridge> bridge_;  // where the upstream speaks the other version
+  bool tunnel_ = false;                   // and got one
   MonotonicTime try_started_;
 
   policy::BudgetUse budget_;

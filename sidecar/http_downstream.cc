@@ -127,10 +127,14 @@ bool HttpDownstream::in_tunnel() const {
                      [](const auto& exchange) { return exchange->in_tunnel(); });
 }
 
-bool HttpDownstream::tunnels_permitted() const {
-  return std::all_of(exchanges_.begin(), exchanges_.end(), [this](const auto& exchange) {
-    return !exchange->in_tunnel() || gate_.permits(exchange->request());
-  });
+bool HttpDownstream::revoke_tunnels(std::string_view reason) {
+  bool any = false;
+  for (const auto& exchange : exchanges_) {
+    if (!exchange->in_tunnel() || gate_.permits(exchange->request())) continue;
+    exchange->revoke(reason);
+    any = true;
+  }
+  return any;
 }
 
 void HttpDownstream::revoke(std::string_view reason) {

@@ -26,8 +26,9 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
 
   void drain() { connection_->drain(); }
   bool in_tunnel() const;
-  // Whether the gate would let the requests that became tunnels pass again.
-  bool tunnels_permitted() const;
+  // Ends the tunnels whose request the gate would not let pass again, and says whether there were any. Over
+  // HTTP/2 what else the connection carries goes on.
+  bool revoke_tunnels(std::string_view reason);
   // Ends what is under way at once; `reason` is noted.
   void revoke(std::string_view reason);
 

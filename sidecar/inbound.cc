@@ -287,8 +287,10 @@ void InboundConnection::config_changed() {
     if (!port().rules.decide(caller_id(), nullptr).allowed || port().rules.has_http_rules()) {
       return revoke("policy-changed");
     }
-  } else if (http_ && (!http_->tunnels_permitted() || !port().rules.permits_any_http(caller_id()))) {
+  } else if (http_ && !port().rules.permits_any_http(caller_id())) {
     return revoke("policy-changed");
+  } else if (http_ && http_->revoke_tunnels("policy-changed") && protocol_ == http::HttpProtocol::http1) {
+    return note_end("policy-changed");  // the connection was the tunnel
   }
   limit_life();
 }

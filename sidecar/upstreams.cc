@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "http/dial.h"
+#include "sidecar/extended_connect.h"
 #include "sidecar/local_reply.h"
 #include "tls/tls_stream.h"
 
@@ -47,7 +48,8 @@ bool may_share(const codec::RequestHead& head, const RequestTraits& traits) {
 http::HttpProtocol protocol_towards(const UpstreamTarget& target, const codec::RequestHead& head,
                                     const RequestTraits& traits) {
   using http::HttpProtocol;
-  if (head.headers.has("upgrade")) return HttpProtocol::http1;
+  const bool bridged = target.identity.empty() && asks_for_websocket(head);
+  if (head.headers.has("upgrade") && !bridged) return HttpProtocol::http1;
   const HttpProtocol as_it_came =
       head.version == codec::Version::http2 ? HttpProtocol::http2 : HttpProtocol::http1;
   if (!target.identity.empty()) return may_share(head, traits) ? HttpProtocol::http2 : as_it_came;

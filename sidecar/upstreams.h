@@ -31,7 +31,7 @@ struct RequestTraits {
 // HTTP/1: whatever the caller speaks, for what has no body or a small one
 // (docs/decisions/http2-between-sidecars.md); else as it came, for the receiver knows what its application
 // speaks. Elsewhere what was declared decides, and without that the caller's. A gRPC server speaks HTTP/2
-// whatever its port is called.
+// whatever its port is called. An upgrade stays HTTP/1; a WebSocket alone can be asked for in either.
 http::HttpProtocol protocol_towards(const UpstreamTarget& target, const codec::RequestHead& head,
                                     const RequestTraits& traits);
 

@@ -1,6 +1,7 @@
 // Bytes from an HTTP/2 peer. The first byte chooses: bit 0 the role, bit 1 whether a server answers, bit 2
-// whether the client's preface is left out (it is given otherwise); the second how the rest is cut. However
-// it is cut, the same happens.
+// whether the client's preface is left out (it is given otherwise), bit 3 whether the session is shutting
+// down, bit 4 whether an interim response goes before an answer; the second how the rest is cut. However it
+// is cut, the same happens.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -14,7 +15,7 @@ namespace {
 
 class Transcript final : public Http2Handler {
  public:
-  explicit Transcript(bool answers) : answers_(answers) {}
+  Transcript(bool answers, bool interim) : answers_(answers), interim_(interim) {}
 
   void http2_request(StreamId id, RequestHead&& head, bool end) override {
     WEFT_CHECK(open_.emplace(id, end).second);
@@ -22,6 +23,9 @@ class Transcript final : public Http2Handler {
     note(str_cat(id, " ", head.method, " ", head.target, " ", head.headers.size(), end ? " end\n" : "\n"));
     if (!answers_) return;
     ResponseHead answer;
+    answer.headers.add("content-length", "6");
+    answer.status = 103;
+    if (interim_) session->respond(id, answer, false);
     answer.status = 200;
     session->respond(id, answer, false);
     session->send_data(id, "answer");
@@ -76,6 +80,7 @@ class Transcript final : public Http2Handler {
   static void check_size(const Headers& headers) { WEFT_CHECK(headers.size() <= limits::headers_max); }
 
   bool answers_;
+  bool interim_;
   bool leaving_ = false;
   bool over_ = false;
   std::map<StreamId, bool> open_;  // and whether the peer ended it
@@ -95,7 +100,7 @@ void drain(Http2Session& session) {
 
 Outcome run(std::uint8_t choices, std::string_view bytes, std::size_t cut) {
   const bool client = (choices & 1) != 0;
-  Transcript transcript((choices & 2) != 0);
+  Transcript transcript((choices & 2) != 0, (choices & 16) != 0);
   Http2Session session(client ? Http2Session::Role::client : Http2Session::Role::server, transcript);
   transcript.session = &session;
   const MonotonicTime now{};
@@ -112,6 +117,7 @@ Outcome run(std::uint8_t choices, std::string_view bytes, std::size_t cut) {
   } else if ((choices & 4) == 0) {
     session.feed(std::string_view("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33), now);
   }
+  if ((choices & 8) != 0) session.shut_down();
   for (; !bytes.empty(); bytes.remove_prefix(std::min(cut, bytes.size())))
     session.feed(bytes.substr(0, cut), now);
   drain(session);

@@ -160,12 +160,20 @@ class Http2TunnelTest : public MeshWebSocketTest {
     listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
     connect();
   }
-  void expect_echo(const codec::RequestHead& head) {
+  SentRequest& opened(const codec::RequestHead& head) {
     SentRequest& sent = caller_.send(head, false);
-    ASSERT_TRUE(network_.run_until([&] { return sent.head.status != 0 || !sent.outcome.empty(); }));
-    ASSERT_EQ(sent.head.status, 200) << sent.outcome;
+    EXPECT_TRUE(network_.run_until([&] { return sent.head.status != 0 || !sent.outcome.empty(); }));
+    EXPECT_EQ(sent.head.status, 200) << sent.outcome;
+    return sent;
+  }
+  bool echoes(SentRequest& sent) {
+    sent.body.clear();
     sent.exchange->send_body("ping");
-    ASSERT_TRUE(network_.run_until([&] { return sent.body == "ping"; }));
+    return network_.run_until([&] { return sent.body == "ping"; });
+  }
+  void expect_echo(const codec::RequestHead& head) {
+    SentRequest& sent = opened(head);
+    ASSERT_TRUE(echoes(sent));
     sent.exchange->send_end({});
     ASSERT_TRUE(over(sent));
     EXPECT_EQ(sent.outcome, "finished");
@@ -187,6 +195,61 @@ TEST_F(Http2TunnelTest, APlainConnectIsATunnel) {
   head.authority = "db:5432";
   expect_echo(head);
   EXPECT_EQ(application_.requests.front()->head.target, "db:5432");
+}
+
+constexpr std::string_view handshake =
+    "GET /chat HTTP/1.1\r\nHost: world\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+TEST_F(Http2TunnelTest, AWebSocketOfHttp1ReachesAnApplicationOfHttp2AsAnExtendedConnect) {
+  serve();
+  const auto client = connected(*hello_, handshake);
+  ASSERT_TRUE(network_.run_until([&] { return client->data.ends_with("\r\n\r\n"); }));
+  EXPECT_TRUE(client->data.starts_with("HTTP/1.1 101 "));
+  EXPECT_NE(client->data.find("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), std::string::npos)
+      << client->data;
+  const codec::RequestHead& seen = application_.requests.front()->head;
+  EXPECT_EQ(seen.method, "CONNECT");
+  EXPECT_EQ(seen.protocol, "websocket");
+  EXPECT_EQ(seen.target, "/chat");
+  client->data.clear();
+  client->stream->write("ping");
+  ASSERT_TRUE(network_.run_until([&] { return client->data == "ping"; }));
+  client->stream->end();
+  ASSERT_TRUE(network_.run_until([&] { return client->over(); }));
+  EXPECT_TRUE(client->ends == 1) << "with an error";
+  EXPECT_EQ(application_.requests.front()->outcome, "finished");
+}
+
+TEST_F(Http2TunnelTest, ATunnelThatEndsAsItBeginsEndsForACallerOfHttp1) {
+  declare(policy::Protocol::http2);
+  application_.on_request = [](ServedRequest& request) {
+    request.exchange->send_head(http::response(200), true);
+  };
+  listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
+  const auto client = connected(*hello_, handshake);
+  ASSERT_TRUE(network_.run_until([&] { return client->ends == 1; }));
+  EXPECT_TRUE(client->data.starts_with("HTTP/1.1 101 "));
+}
+
+TEST_F(Http2TunnelTest, ATunnelEndsWithThePolicyThatLetItInAndNoOtherOfItsConnection) {
+  serve();
+  SentRequest& revoked = opened(websocket("/chat"));
+  SentRequest& kept = opened(websocket("/news"));
+  policy::InboundPolicy policy = world_->inbound_policy();
+  policy::RbacRule rule;
+  rule.name = "service default/world deny #1";
+  rule.action = policy::RbacAction::deny;
+  rule.paths = {"/chat"};
+  policy.ports[0].rules = {rule};
+  policy.ports[0].protocol = policy::Protocol::http2;
+  world_->set_inbound(policy);
+  ASSERT_TRUE(over(revoked));
+  EXPECT_NE(revoked.outcome, "finished");
+  EXPECT_TRUE(echoes(kept));
+  ASSERT_EQ(world_->telemetry.requests.size(), 1u);
+  EXPECT_EQ(world_->telemetry.requests[0].reason, "policy-changed");
+  EXPECT_TRUE(world_->telemetry.ended.empty());
 }
 
 }  // namespace

@@ -69,6 +69,14 @@ TEST(ProtocolTowards, AnApplicationIsSpokenToAsItsPortDeclaresOrAsTheCallerSpoke
   codec::RequestHead came = head();
   EXPECT_EQ(protocol_towards(plain, came, bodyless(policy::Protocol::http2)), HttpProtocol::http2);
   EXPECT_EQ(protocol_towards(plain, came, bodyless(policy::Protocol::detect)), HttpProtocol::http1);
+  codec::RequestHead upgrade = head({{"Upgrade", "websocket"}, {"Sec-WebSocket-Key", "x"}});
+  EXPECT_EQ(protocol_towards(plain, upgrade, bodyless(policy::Protocol::http2)), HttpProtocol::http1)
+      << "a POST";
+  upgrade.method = "GET";
+  EXPECT_EQ(protocol_towards(plain, upgrade, bodyless(policy::Protocol::http2)), HttpProtocol::http2);
+  EXPECT_EQ(protocol_towards(plain, upgrade, bodyless(policy::Protocol::http1)), HttpProtocol::http1);
+  EXPECT_EQ(protocol_towards(plain, upgrade, bodyless(policy::Protocol::detect)), HttpProtocol::http1);
+  EXPECT_EQ(protocol_towards(meshed, upgrade, bodyless(policy::Protocol::http2)), HttpProtocol::http1);
   came.version = codec::Version::http2;
   EXPECT_EQ(protocol_towards(plain, came, bodyless(policy::Protocol::http1)), HttpProtocol::http1);
   EXPECT_EQ(protocol_towards(plain, came, bodyless(policy::Protocol::detect)), HttpProtocol::http2);
