@@ -195,50 +195,77 @@ std::uint32_t queue_sequence(int fd, int queue) {
 
 constexpr std::string_view lost = "lost";
 
+struct Segment {
+  tcphdr head{};
+  char data[lost.size()]{};
+};
+
+// Of a segment between two addresses of IPv4 (RFC 9293 § 3.1).
+std::uint16_t checksum(const sockaddr_storage& from, const sockaddr_storage& to, const Segment& segment) {
+  struct {
+    in_addr from, to;
+    std::uint16_t protocol = htons(IPPROTO_TCP), length = htons(sizeof(Segment));
+    Segment segment;
+  } summed{};
+  summed.from = reinterpret_cast<const sockaddr_in&>(from).sin_addr;
+  summed.to = reinterpret_cast<const sockaddr_in&>(to).sin_addr;
+  summed.segment = segment;
+  std::array<std::uint16_t, sizeof summed / 2> words{};
+  std::memcpy(words.data(), &summed, sizeof summed);
+  std::uint32_t sum = std::accumulate(words.begin(), words.end(), std::uint32_t{0});
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(~sum);
+}
+
 // A segment of the connection `fd` that says `lost`, by a raw socket of the current namespace and user, but
 // far beyond any window.
 void send_stray(int fd) {
   constexpr std::uint32_t beyond = 1u << 30;
   constexpr int receive_queue = 1;
   constexpr int send_queue = 2;
-  sockaddr_in from{};
-  sockaddr_in to{};
+  sockaddr_storage from{};
+  sockaddr_storage to{};
   socklen_t length = sizeof from;
   EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&from), &length), 0);
   EXPECT_EQ(getpeername(fd, reinterpret_cast<sockaddr*>(&to), &length), 0);
-  struct Segment {
-    in_addr from, to;  // the pseudo-header of the checksum (RFC 9293 § 3.1)
-    std::uint16_t protocol = htons(IPPROTO_TCP), length = htons(sizeof(tcphdr) + lost.size());
-    tcphdr head{};
-    char data[lost.size()]{};
-  } segment{};
-  segment.from = from.sin_addr;
-  segment.to = to.sin_addr;
-  segment.head.source = from.sin_port;
-  segment.head.dest = to.sin_port;
+  // The port stands at the same place in both families.
+  in_port_t& to_port = reinterpret_cast<sockaddr_in&>(to).sin_port;
+  Segment segment;
   lost.copy(segment.data, lost.size());
+  segment.head.source = reinterpret_cast<sockaddr_in&>(from).sin_port;
+  segment.head.dest = to_port;
   segment.head.seq = htonl(queue_sequence(fd, send_queue) + beyond);
   segment.head.doff = sizeof(tcphdr) / 4;
   segment.head.ack = 1;
   segment.head.ack_seq = htonl(queue_sequence(fd, receive_queue));
   segment.head.window = htons(1000);
-  std::array<std::uint16_t, sizeof segment / 2> words{};
-  std::memcpy(words.data(), &segment, sizeof segment);
-  std::uint32_t sum = std::accumulate(words.begin(), words.end(), std::uint32_t{0});
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  segment.head.check = static_cast<std::uint16_t>(~sum);
 
-  const int raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
-  to.sin_port = 0;  // a raw socket has none
+  const int raw = socket(to.ss_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (to.ss_family == AF_INET) {
+    segment.head.check = checksum(from, to, segment);
+  } else {
+    const int place = offsetof(tcphdr, check);
+    EXPECT_EQ(setsockopt(raw, IPPROTO_IPV6, IPV6_CHECKSUM, &place, sizeof place), 0);
+  }
+  to_port = 0;  // a raw socket has none
   // A packet that a rule drops on its way out is EPERM here.
-  const auto sent = sendto(raw, &segment.head, sizeof segment.head + sizeof segment.data, 0,
-                           reinterpret_cast<sockaddr*>(&to), sizeof to);
+  const auto sent = sendto(raw, &segment, sizeof segment, 0, reinterpret_cast<sockaddr*>(&to), length);
   EXPECT_TRUE(sent > 0 || errno == EPERM) << std::strerror(errno);
   close(raw);
 }
 
+struct Family {
+  const char* name;
+  int number;
+  std::string pod, caller, loopback, any;
+};
+const Family families[] = {
+    {"IPv4", AF_INET, "198.18.0.2", "198.18.0.3", "127.0.0.1", "0.0.0.0"},
+    {"IPv6", AF_INET6, "[2001:2::2]", "[2001:2::3]", "[::1]", "[::]"},
+};
+
 // Connection tracking that is not told to be liberal, as in a cluster.
-class InitStrayTest : public InitTrafficTest {
+class InitStrayTest : public InitTrafficTest, public testing::WithParamInterface<Family> {
  protected:
   void SetUp() override {
     InitTrafficTest::SetUp();
@@ -249,7 +276,7 @@ class InitStrayTest : public InitTrafficTest {
   // How many strays of the pod's connection `fd`, sent by `uid`, come to the caller.
   int strays_that_leave(int fd, uid_t uid = 0) {
     caller_->enter();
-    const int wire = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    const int wire = socket(GetParam().number, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
     pod_->enter();
     setfsuid(uid);
     send_stray(fd);
@@ -264,10 +291,10 @@ class InitStrayTest : public InitTrafficTest {
   }
 };
 
-TEST_F(InitStrayTest, APacketThatIsNotRedirectedDoesNotEndItsConnection) {
-  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
-  listen_in(*pod_, "0.0.0.0:8080");
-  ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:8080"));
+TEST_P(InitStrayTest, APacketThatIsNotRedirectedDoesNotEndItsConnection) {
+  const int inbound = listen_in(*pod_, GetParam().any + ":15006");
+  listen_in(*pod_, GetParam().any + ":8080");
+  ASSERT_TRUE(connect_from(*caller_, GetParam().pod + ":8080"));
   const int accepted = accept(inbound, nullptr, nullptr);
   ASSERT_GE(accepted, 0);
   send_stray(last_socket());
@@ -280,39 +307,42 @@ TEST_F(InitStrayTest, APacketThatIsNotRedirectedDoesNotEndItsConnection) {
   close(accepted);
 }
 
-TEST_F(InitStrayTest, NothingOfTheApplicationLeavesPastTheProxy) {
-  listen_in(*pod_, "127.0.0.1:15001");
-  ASSERT_TRUE(connect_from(*pod_, "198.18.0.3:80"));
+TEST_P(InitStrayTest, NothingOfTheApplicationLeavesPastTheProxy) {
+  listen_in(*pod_, GetParam().loopback + ":15001");
+  ASSERT_TRUE(connect_from(*pod_, GetParam().caller + ":80"));
   EXPECT_EQ(strays_that_leave(last_socket()), 0) << "a packet left the pod without the proxy";
 }
 
 // What is not redirected is not touched: it would only be lost.
-TEST_F(InitStrayTest, PacketsOfConnectionsThatAreNotRedirectedLeave) {
-  listen_in(*caller_, "198.18.0.3:80");
-  listen_in(*caller_, "198.18.0.3:3306");
-  for (const auto& [address, uid] : {std::pair("198.18.0.3:3306", 0u), std::pair("198.18.0.3:80", 101u),
-                                     std::pair("198.18.0.3:80", 1337u)}) {
+TEST_P(InitStrayTest, PacketsOfConnectionsThatAreNotRedirectedLeave) {
+  listen_in(*caller_, GetParam().caller + ":80");
+  listen_in(*caller_, GetParam().caller + ":3306");
+  for (const auto& [port, uid] : {std::pair(":3306", 0u), std::pair(":80", 101u), std::pair(":80", 1337u)}) {
+    const std::string address = GetParam().caller + port;
     ASSERT_TRUE(connect_from(*pod_, address, uid)) << address << " by " << uid;
     EXPECT_EQ(strays_that_leave(last_socket(), uid), 1) << address << " by " << uid;
   }
 }
 
-TEST_F(InitStrayTest, AnswersOnAnExcludedPortLeave) {
-  const int excluded = listen_in(*pod_, "0.0.0.0:9090");
-  ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:9090"));
+TEST_P(InitStrayTest, AnswersOnAnExcludedPortLeave) {
+  const int excluded = listen_in(*pod_, GetParam().any + ":9090");
+  ASSERT_TRUE(connect_from(*caller_, GetParam().pod + ":9090"));
   const int accepted = accept(excluded, nullptr, nullptr);
   EXPECT_EQ(strays_that_leave(accepted), 1);
   close(accepted);
 }
 
 // As the proxy answers on the inbound port: the caller knows no connection with that, and would reset it.
-TEST_F(InitStrayTest, NothingLeavesFromTheInboundPort) {
-  const int inbound = listen_in(*pod_, "0.0.0.0:15006");
-  ASSERT_TRUE(connect_from(*caller_, "198.18.0.2:8080"));
+TEST_P(InitStrayTest, NothingLeavesFromTheInboundPort) {
+  const int inbound = listen_in(*pod_, GetParam().any + ":15006");
+  ASSERT_TRUE(connect_from(*caller_, GetParam().pod + ":8080"));
   const int accepted = accept(inbound, nullptr, nullptr);
   EXPECT_EQ(strays_that_leave(accepted, 1337), 0);
   close(accepted);
 }
+
+INSTANTIATE_TEST_SUITE_P(Families, InitStrayTest, testing::ValuesIn(families),
+                         [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace weft::sidecar
