@@ -54,6 +54,7 @@ class Http2Handler {
   // The peer will take no streams above `last`. Those are closed with refused_stream.
   virtual void http2_goaway(StreamId last, Http2Code code, std::string_view debug) = 0;
   virtual void http2_pong(std::uint64_t payload) = 0;
+  virtual void http2_settings() {}  // the peer's came, and hold
 
  protected:
   ~Http2Handler() = default;
@@ -86,8 +87,9 @@ class Http2Session {
   const std::optional<Error>& fault() const { return fault_; }
 
   // Client. Errors: closed (GOAWAY was sent or received), refused (an extended CONNECT that the server does
-  // not offer). The peer's limit of streams makes requests wait inside.
+  // not offer, or not yet: see heard_settings). The peer's limit of streams makes requests wait inside.
   Result<StreamId> request(const RequestHead& head, bool end);
+  bool heard_settings() const { return heard_settings_; }
   // How many streams the peer takes at a time.
   std::size_t requests_max() const;
   // False only as long as the head of a request waits inside.
@@ -137,6 +139,7 @@ class Http2Session {
   Http2Order order_;
   Http2DataScan data_scan_;
   MonotonicTime now_{};
+  bool heard_settings_ = false;
   bool shutting_down_ = false;
   std::optional<StreamId> last_taken_;  // of a server that has closed the door: what its GOAWAY says
   bool busy_ = false;                   // inside feed() or produce()

@@ -101,7 +101,10 @@ struct Http2Callbacks {
         if (session.find(frame->hd.stream_id) != nullptr) session.order_.reset(frame->hd.stream_id);
         break;
       case NGHTTP2_SETTINGS:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) session.count(Event::settings);
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
+        session.count(Event::settings);
+        session.heard_settings_ = true;
+        session.handler_.http2_settings();
         break;
       case NGHTTP2_PING:
         ping_received(session, frame->ping);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/limits.h"
 #include "base/text.h"
@@ -26,16 +27,41 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     handler_->response_head(std::move(head), end);
   }
   void refused(const Error& error) { abort(error, Delivery::never); }
+  // Until the peer has said what it takes: nothing of it is sent.
+  void wait(const codec::RequestHead& head, bool end) {
+    waiting_ = std::make_unique<Waiting>(Waiting{head, end, {}, {}});
+  }
+  bool waits() const { return waiting_ != nullptr; }
+  Result<codec::StreamId> send_head() { return connection_.session().request(waiting_->head, waiting_->end); }
+  // What came behind the head while it waited.
+  void send_rest() {
+    const std::unique_ptr<Waiting> rest = std::move(waiting_);
+    if (!rest->body.empty()) connection_.send_data(*this, rest->body);
+    if (rest->trailers) return connection_.send_trailers(*this, *rest->trailers);
+    if (handler_ != nullptr && writable()) handler_->request_drained();
+  }
 
  private:
+  struct Waiting {
+    codec::RequestHead head;
+    bool end;
+    std::string body;
+    std::optional<codec::Headers> trailers;
+  };
+
   // ClientExchange
-  void send_body(std::string_view bytes) override { connection_.send_data(*this, bytes); }
+  void send_body(std::string_view bytes) override {
+    if (!waits()) return connection_.send_data(*this, bytes);
+    waiting_->body.append(bytes);
+  }
   void send_end(const codec::Headers& fields) override {
     ended_ = true;
-    connection_.send_trailers(*this, fields);
+    if (!waits()) return connection_.send_trailers(*this, fields);
+    waiting_->trailers = fields;
   }
   void cancel() override {
     handler_ = nullptr;
+    waiting_.reset();
     if (!answered_) connection_.given_up();
     connection_.session().reset(id, codec::Http2Code::cancel);
     connection_.flush();
@@ -43,7 +69,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
   }
   void pause_body() override { paused = true; }
   void resume_body() override { connection_.resume(*this); }
-  bool writable() const override { return connection_.has_room(*this); }
+  bool writable() const override { return !waits() && connection_.has_room(*this); }
 
   // Http2Stream
   void body_arrived(std::string_view bytes) override {
@@ -65,7 +91,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     abort(error, code == codec::Http2Code::refused_stream ? Delivery::never : Delivery::maybe);
   }
   void broken(const Error& error) override {
-    if (!connection_.session().head_sent(id)) return abort(error, Delivery::never);
+    if (waits() || !connection_.session().head_sent(id)) return abort(error, Delivery::never);
     abort(error, !answered_ && connection_.closed_in_use(error) ? Delivery::raced : Delivery::maybe);
   }
   void abort(const Error& error, Delivery delivery) {
@@ -74,6 +100,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
 
   Http2ClientConnection& connection_;
   ClientExchangeHandler* handler_;
+  std::unique_ptr<Waiting> waiting_;
   bool ended_;  // the request is
   bool answered_ = false;
 };
@@ -100,10 +127,13 @@ bool Http2ClientConnection::available() const {
 
 ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, bool end,
                                                ClientExchangeHandler& handler) {
-  const auto id = session().request(head, end);
+  // RFC 8441 § 3: an extended CONNECT goes to a peer that has said that it takes one.
+  const bool early = !head.protocol.empty() && !session().heard_settings();
+  const auto id = early ? Result<codec::StreamId>(--unsent_) : session().request(head, end);
   auto owned =
       std::make_unique<Exchange>(*this, id ? *id : --unsent_, end, head.method == "CONNECT", handler);
   Exchange& exchange = *owned;
+  if (early) exchange.wait(head, end);
   if (asked_at_ <= transport_.last_heard()) asked_at_ = loop_.now();
   add(std::move(owned));
   if (id) {
@@ -118,6 +148,33 @@ ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, b
     }));
   }
   return exchange;
+}
+
+void Http2ClientConnection::http2_settings() {
+  loop_.defer(anchor_.guard([this] { send_waiting(); }));
+}
+
+void Http2ClientConnection::send_waiting() {
+  std::vector<codec::StreamId> waiting;
+  for (const auto& [id, stream] : streams_) {
+    if (static_cast<const Exchange&>(*stream).waits()) waiting.push_back(id);
+  }
+  std::sort(waiting.rbegin(), waiting.rend());  // as they came
+  for (const codec::StreamId place : waiting) {
+    auto node = streams_.extract(place);
+    if (node.empty()) continue;
+    auto& exchange = static_cast<Exchange&>(*node.mapped());
+    const auto id = exchange.send_head();
+    if (id) node.key() = exchange.id = *id;
+    streams_.insert(std::move(node));
+    if (id) {
+      exchange.send_rest();
+    } else {
+      exchange.refused(id.error());
+      forget(exchange);
+    }
+  }
+  flush();
 }
 
 void Http2ClientConnection::http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) {

@@ -29,15 +29,17 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
 
   void http2_request(codec::StreamId, codec::RequestHead&&, bool) override {}
   void http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) override;
+  void http2_settings() override;
   void http2_goaway(codec::StreamId last, codec::Http2Code code, std::string_view debug) override;
   void stream_gone() override;
+  void send_waiting();
   bool closed_in_use(const Error& error) const;
   void given_up();
   void tell_closed(const Error* error) override { owner_.connection_closed(error); }
 
   ClientConnectionHandler& owner_;
   ClientOptions options_;
-  codec::StreamId unsent_ = 0;  // counts down: ids of requests that the session did not take
+  codec::StreamId unsent_ = 0;  // counts down: ids of requests that the session has not taken
   bool used_ = false;           // it answered, at least once
   bool accused_ = false;        // by a GOAWAY that names an error
   MonotonicTime asked_at_{};    // the first request since the peer was last heard

@@ -31,7 +31,7 @@ class Http2Stream {
   virtual void closed(codec::Http2Code code) = 0;  // by the session
   virtual void broken(const Error& error) = 0;     // with the connection, or by its idle limit
 
-  const codec::StreamId id;
+  codec::StreamId id;  // of a request that waits to be sent: below zero, and nobody's
   MonotonicTime touched;
   Duration idle_limit;
   // The incoming half.

@@ -17,7 +17,8 @@ def mesh():
         objects += [service_account(app), deployment(app, image, env=env, annotations={"weft.mesh/access-log": "all"}), service(app)]
     # The same application, for those to whom the case of names matters.
     objects.append(service("cased", selector={"app": "app"}, annotations={"weft.mesh/preserve-case": "true"}))
-    images = {"http1": f"/usr/bin/python3 {ROOT}/tests/e2e/http1_app.py", "websocket": f"/usr/bin/python3 {ROOT}/tests/e2e/websocket_app.py"}
+    objects += [service_account("socket2"), deployment("socket2", "websocket_http2"), service("socket2", port_name="http2")]
+    images = {name: f"/usr/bin/python3 {ROOT}/tests/e2e/{name}_app.py" for name in ("http1", "websocket", "websocket_http2")}
     with Mesh(objects, images=images) as up:
         yield up
 
@@ -122,20 +123,30 @@ def test_an_upgrade_and_connect_become_tunnels(mesh):
     assert done["received"].startswith("HTTP/1.1 200 ")
 
 
-def test_websockets_carry_messages_both_ways(mesh):
-    """python3-websockets as client and server: text, a megabyte of bytes, a ping, an orderly close."""
+def websocket(mesh, host, opening=""):
+    """python3-websockets as client: `opening` comes, then text, a megabyte of bytes and a ping go there and back."""
     out = python(mesh, """
-import asyncio, websockets
-async def main():
-    async with websockets.connect("ws://socket/chat", max_size=None) as peer:
+import asyncio, sys, websockets
+async def main(host, opening):
+    async with websockets.connect(f"ws://{host}/chat", max_size=None) as peer:
+        assert not opening or await peer.recv() == opening
         for message in ("hello", bytes(range(256)) * 4096):
             await peer.send(message)
             assert await peer.recv() == message
         await (await peer.ping())
     print(peer.close_code)
-asyncio.run(main())
-""")
-    assert out.strip() == "1000"
+asyncio.run(main(*sys.argv[1:]))
+""", host, opening)
+    assert out.strip() == "1000", "an orderly close"
+
+
+def test_websockets_carry_messages_both_ways(mesh):
+    websocket(mesh, "socket")
+
+
+def test_a_websocket_of_http1_reaches_an_application_of_http2(mesh):
+    """RFC 8441 § 5: as an extended CONNECT."""
+    websocket(mesh, "socket2", opening="HTTP/2 /chat")
 
 
 def test_an_absolute_target_is_forwarded_in_origin_form_with_its_own_host(mesh):

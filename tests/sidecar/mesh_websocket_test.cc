@@ -33,8 +33,6 @@ class MeshWebSocketTest : public MeshTest {
       caller_.take(*std::move(stream));
     });
     ASSERT_TRUE(network_.run_until([&] { return caller_.connection != nullptr; }));
-    // The sidecar's settings have to be there before an extended CONNECT may be sent (RFC 8441 § 3).
-    network_.advance(100ms);
   }
   static codec::RequestHead websocket(const char* path = "/chat") {
     codec::RequestHead head = http::request("CONNECT", path, {{"sec-websocket-version", "13"}});
@@ -187,6 +185,10 @@ TEST_F(Http2TunnelTest, AWebSocketStaysAnExtendedConnectToAnApplicationOfHttp2) 
   expect_echo(websocket());
   EXPECT_EQ(application_.requests.front()->head.protocol, "websocket");
   EXPECT_EQ(application_.requests.front()->head.target, "/chat");
+  for (const SimPod* const each : {hello_.get(), world_.get()}) {
+    ASSERT_EQ(each->telemetry.requests.size(), 1u);
+    EXPECT_EQ(each->telemetry.requests[0].tries.size(), 1u) << "new connections are no reason to try again";
+  }
 }
 
 TEST_F(Http2TunnelTest, APlainConnectIsATunnel) {

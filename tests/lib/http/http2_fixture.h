@@ -158,4 +158,28 @@ class Http2ClientSide final : public ClientConnectionHandler {
   io::Loop& loop_;
 };
 
+// A client and a server with a connection between them.
+class Http2Suite : public test::LoopSuite {
+ protected:
+  void connect_both() {
+    auto listener = loop().listen(
+        loopback(0), {}, [this](std::unique_ptr<io::Stream> stream) { server_.take(std::move(stream)); });
+    ASSERT_TRUE(listener);
+    listener_ = *std::move(listener);
+    connecting_ = loop().connect(listener_->local_address(), {}, [this](auto stream) {
+      ASSERT_TRUE(stream);
+      client_.take(*std::move(stream));
+    });
+    ASSERT_TRUE(run_until([this] { return server_.connection && client_.connection; }));
+  }
+  bool over(const SentRequest& request) {
+    return run_until([&] { return !request.outcome.empty(); });
+  }
+
+  std::unique_ptr<io::Listener> listener_;
+  std::unique_ptr<io::Connecting> connecting_;
+  Http2ServerSide server_{loop()};
+  Http2ClientSide client_{loop()};
+};
+
 }  // namespace weft::http

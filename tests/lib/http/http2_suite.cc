@@ -10,29 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Http2Suite : public test::LoopSuite {
- protected:
-  void connect_both() {
-    auto listener = loop().listen(
-        loopback(0), {}, [this](std::unique_ptr<io::Stream> stream) { server_.take(std::move(stream)); });
-    ASSERT_TRUE(listener);
-    listener_ = *std::move(listener);
-    connecting_ = loop().connect(listener_->local_address(), {}, [this](auto stream) {
-      ASSERT_TRUE(stream);
-      client_.take(*std::move(stream));
-    });
-    ASSERT_TRUE(run_until([this] { return server_.connection && client_.connection; }));
-  }
-  bool over(const SentRequest& request) {
-    return run_until([&] { return !request.outcome.empty(); });
-  }
-
-  std::unique_ptr<io::Listener> listener_;
-  std::unique_ptr<io::Connecting> connecting_;
-  Http2ServerSide server_{loop()};
-  Http2ClientSide client_{loop()};
-};
-
 TEST_F(Http2Suite, CarriesARequestWithBodyAndTrailersBothWays) {
   server_.on_request = [](ServedRequest& request) {
     request.on_end = [&request] {
@@ -229,42 +206,6 @@ TEST_F(Http2Suite, CancelledExchangesAreNotHeardOfAgain) {
   ASSERT_TRUE(run_until([this] { return !server_.requests.front()->outcome.empty(); }));
   EXPECT_EQ(sent.outcome, "");
   EXPECT_TRUE(client_.connection->idle() && client_.connection->available());
-}
-
-TEST_F(Http2Suite, ConnectIsATunnelThatEndsInBothDirections) {
-  connect_both();
-  codec::RequestHead head = request("CONNECT", "db:5432");
-  head.authority = "db:5432";
-  const SentRequest& sent = client_.send(head, false);
-  ASSERT_TRUE(run_until([this] { return !server_.requests.empty(); }));
-  ServedRequest& served = *server_.requests.front();
-  EXPECT_EQ(served.head.target, "db:5432");
-  served.exchange->send_head(response(200), false);
-  served.exchange->send_body("hello");
-  sent.exchange->send_body("ping");
-  ASSERT_TRUE(run_until([&] { return served.body == "ping" && sent.body == "hello"; }));
-  sent.exchange->send_end({});
-  ASSERT_TRUE(run_until([&] { return served.ended; }));
-  served.exchange->send_body(", bye");
-  served.exchange->send_end({});
-  ASSERT_TRUE(over(sent));
-  EXPECT_EQ(sent.body, "hello, bye");
-  EXPECT_EQ(sent.outcome, "finished");
-}
-
-TEST_F(Http2Suite, AnExtendedConnectNamesItsProtocol) {
-  connect_both();
-  // The server's settings have to be there first.
-  const SentRequest& first = client_.send(request("GET", "/"), true);
-  ASSERT_TRUE(run_until([this] { return !server_.requests.empty(); }));
-  server_.requests.front()->reply(204, "");
-  ASSERT_TRUE(over(first));
-  codec::RequestHead head = request("CONNECT", "/chat");
-  head.protocol = "websocket";
-  client_.send(head, false);
-  ASSERT_TRUE(run_until([this] { return server_.requests.size() == 2; }));
-  EXPECT_EQ(server_.requests.back()->head.protocol, "websocket");
-  EXPECT_EQ(server_.requests.back()->head.target, "/chat");
 }
 
 TEST_F(Http2Suite, WhatADetectorReadComesFirst) {

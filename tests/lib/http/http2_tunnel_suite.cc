@@ -1,0 +1,89 @@
+// Tunnels over HTTP/2 on either loop: CONNECT (RFC 9113 § 8.5) and extended CONNECT (RFC 8441).
+#include <gtest/gtest.h>
+
+#include "tests/lib/http/http2_fixture.h"
+
+namespace weft::http {
+namespace {
+
+TEST_F(Http2Suite, ConnectIsATunnelThatEndsInBothDirections) {
+  connect_both();
+  codec::RequestHead head = request("CONNECT", "db:5432");
+  head.authority = "db:5432";
+  const SentRequest& sent = client_.send(head, false);
+  ASSERT_TRUE(run_until([this] { return !server_.requests.empty(); }));
+  ServedRequest& served = *server_.requests.front();
+  EXPECT_EQ(served.head.target, "db:5432");
+  served.exchange->send_head(response(200), false);
+  served.exchange->send_body("hello");
+  sent.exchange->send_body("ping");
+  ASSERT_TRUE(run_until([&] { return served.body == "ping" && sent.body == "hello"; }));
+  sent.exchange->send_end({});
+  ASSERT_TRUE(run_until([&] { return served.ended; }));
+  served.exchange->send_body(", bye");
+  served.exchange->send_end({});
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.body, "hello, bye");
+  EXPECT_EQ(sent.outcome, "finished");
+}
+
+codec::RequestHead websocket(const char* path) {
+  codec::RequestHead head = request("CONNECT", path);
+  head.protocol = "websocket";
+  return head;
+}
+
+// RFC 8441 § 3: not before the server has offered it.
+TEST_F(Http2Suite, AnExtendedConnectWaitsForTheServersSettings) {
+  connect_both();
+  SentRequest& first = client_.send(websocket("/chat"), false);
+  EXPECT_FALSE(first.exchange->writable());
+  bool drained = false;
+  first.on_drained = [&] { drained = true; };
+  first.exchange->send_body("early");
+  SentRequest& second = client_.send(websocket("/news"), false);
+  second.exchange->send_body("all");
+  second.exchange->send_end({});
+  const SentRequest& plain = client_.send(request("GET", "/"), true);
+  ASSERT_TRUE(run_until([this] { return server_.requests.size() == 3 && server_.requests[2]->ended; }));
+  EXPECT_EQ(server_.requests[0]->head.target, "/") << "others do not wait with it";
+  const ServedRequest& served = *server_.requests[1];
+  EXPECT_EQ(served.head.protocol, "websocket");
+  EXPECT_EQ(served.head.target, "/chat");
+  EXPECT_EQ(server_.requests[2]->head.target, "/news");
+  EXPECT_EQ(server_.requests[2]->body, "all");
+  EXPECT_TRUE(drained);
+  first.exchange->send_body(", late");
+  ASSERT_TRUE(run_until([&] { return served.body == "early, late"; }));
+  for (const auto& request : server_.requests) request->reply(204, "");
+  ASSERT_TRUE(over(second) && over(plain));
+}
+
+TEST_F(Http2Suite, AnExtendedConnectThatTheServerDoesNotOfferWasNeverSent) {
+  auto pair = connect();
+  client_.take(std::move(pair->near.stream));
+  const SentRequest& sent = client_.send(websocket("/chat"), false);
+  ASSERT_TRUE(run_until([&] { return !pair->far.data.empty(); }));
+  pair->far.stream->write(std::string("\0\0\0\4\0\0\0\0\0", 9));  // SETTINGS
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.outcome, "aborted: the server does not take an extended CONNECT (RFC 8441)");
+  EXPECT_EQ(sent.delivery, Delivery::never);
+  EXPECT_TRUE(client_.connection->available());
+}
+
+TEST_F(Http2Suite, AnExtendedConnectThatStillWaitsEndsWithItsCallerOrItsConnection) {
+  auto pair = connect();
+  client_.take(std::move(pair->near.stream));
+  SentRequest& cancelled = client_.send(websocket("/chat"), false);
+  const SentRequest& broken = client_.send(websocket("/chat"), false);
+  cancelled.exchange->cancel();
+  pair->far.stream->reset();
+  pair->far.stream.reset();
+  ASSERT_TRUE(over(broken));
+  EXPECT_EQ(broken.delivery, Delivery::never);
+  EXPECT_EQ(cancelled.outcome, "");
+  EXPECT_TRUE(run_until([this] { return client_.closes == 1; }));
+}
+
+}  // namespace
+}  // namespace weft::http
