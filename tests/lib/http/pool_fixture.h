@@ -14,7 +14,7 @@ namespace weft::http {
 
 class HttpPool : public Http1Suite {
  protected:
-  HttpPool() {
+  explicit HttpPool(PoolOptions options = quickly_idle()) : pool_(loop(), std::move(options)) {
     auto listener = loop().listen(loopback(0), {}, [this](std::unique_ptr<io::Stream> stream) {
       servers_.push_back(std::make_unique<ServerSide>(loop()));
       ServerSide& server = *servers_.back();
@@ -41,13 +41,16 @@ class HttpPool : public Http1Suite {
   Pool::Connect connect() { return connect_to(listener_->local_address().port); }
 
   // A lease, waited for; nothing where it failed.
-  std::optional<Lease> lease(std::string_view key = "a") {
+  std::optional<Lease> lease(std::string_view key = "a", PoolAccount account = {}) {
     std::optional<Lease> got;
     bool done = false;
-    const auto request = pool_.acquire(key, HttpProtocol::http1, connect(), [&](Result<Lease> result) {
-      done = true;
-      if (result) got.emplace(*std::move(result));
-    });
+    const auto request = pool_.acquire(
+        key, HttpProtocol::http1, connect(),
+        [&](Result<Lease> result) {
+          done = true;
+          if (result) got.emplace(*std::move(result));
+        },
+        account);
     EXPECT_FALSE(done) << "never inline";
     EXPECT_TRUE(run_until([&] { return done; }));
     return got;
@@ -71,7 +74,7 @@ class HttpPool : public Http1Suite {
     options.idle_timeout = std::chrono::milliseconds(100);
     return options;
   }
-  Pool pool_{loop(), quickly_idle()};
+  Pool pool_;
   std::unique_ptr<io::Listener> listener_;
   std::vector<std::unique_ptr<ServerSide>> servers_;
   const char* keep_alive_ = nullptr;
