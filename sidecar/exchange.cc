@@ -119,6 +119,9 @@ void Exchange::begin_try() {
   const bool preserve_case = endpoint.preserve_case || context_.config->preserve_case();
   const http::HttpProtocol protocol =
       protocol_towards(target, head_, {admission_.application, bodyless_, preserve_case});
+  // RFC 9112 § 3.2 lets Host be empty, and HTTP/2 has nothing to make of it.
+  if (protocol == http::HttpProtocol::http2 && head_.authority.empty())
+    return refuse(LocalReply{400, "bad-request", "Host is empty", {}});
   say_how_it_came(head_, target, protocol);
   bridge_ = bridge_towards(protocol, head_, context_.random);
   acquiring_ = context_.upstreams->acquire(
@@ -279,7 +282,7 @@ void Exchange::cut_response(const LocalReply& reply) {
 }
 
 void Exchange::revoke(std::string_view reason) {
-  set_reason(reason);
+  record_.reason = reason;
   if (downstream_) downstream_->reset(Error{Code::refused, std::string(reason)});
 }
 

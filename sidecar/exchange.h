@@ -45,12 +45,10 @@ class Exchange final : public http::ServerExchangeHandler {
   Exchange(WorkerContext& context, ExchangeOwner& owner, http::ServerExchange& downstream,
            codec::RequestHead head, bool end, Admission admission, RequestRecord record);
   ~Exchange();
-  // An upgraded or CONNECT exchange that carries raw bytes by now.
-  bool in_tunnel() const { return tunnel_; }
+  // An upgraded or CONNECT exchange, that carries raw bytes or will if its answer says so.
+  bool is_tunnel() const { return tunnel_ || (upgrading_ && !response_started_); }
   const codec::RequestHead& request() const { return head_; }  // as admitted
-  // Why it is about to be ended from outside.
-  void set_reason(std::string_view reason) { record_.reason = reason; }
-  // Ends it, without an answer, at the end of the turn.
+  // Ends it, without an answer, at the end of the turn; `reason` is noted.
   void revoke(std::string_view reason);
 
  private:

@@ -79,7 +79,8 @@ class ConnectBridge final : public TunnelBridge {
     head.protocol = websocket;
     head.version = codec::Version::http2;
     head.headers.remove("upgrade");
-    head.headers.remove(key_header);  // RFC 8441 § 5: HTTP/2 has no use for it
+    head.headers.remove(key_header);        // RFC 8441 § 5: HTTP/2 has no use for it
+    head.headers.remove("content-length");  // a zero, which the tunnel's bytes would contradict
     return head;
   }
 

@@ -122,24 +122,23 @@ void HttpDownstream::exchange_over(Exchange& exchange) {
 
 void HttpDownstream::refused_over(Refused& refused) { context_.loop.delete_later(take(refused_, refused)); }
 
-bool HttpDownstream::in_tunnel() const {
-  return std::any_of(exchanges_.begin(), exchanges_.end(),
-                     [](const auto& exchange) { return exchange->in_tunnel(); });
-}
-
-bool HttpDownstream::revoke_tunnels(std::string_view reason) {
+bool HttpDownstream::end_tunnels(std::string_view reason,
+                                 const Function<bool(const codec::RequestHead&)>& chosen) {
   bool any = false;
   for (const auto& exchange : exchanges_) {
-    if (!exchange->in_tunnel() || gate_.permits(exchange->request())) continue;
+    if (!exchange->is_tunnel() || !chosen(exchange->request())) continue;
     exchange->revoke(reason);
     any = true;
   }
   return any;
 }
 
-void HttpDownstream::revoke(std::string_view reason) {
-  for (const auto& exchange : exchanges_) exchange->set_reason(reason);
-  connection_->close(Error{Code::refused, std::string(reason)});
+bool HttpDownstream::end_refused_tunnels(std::string_view reason) {
+  return end_tunnels(reason, [this](const codec::RequestHead& head) { return !gate_.permits(head); });
+}
+
+bool HttpDownstream::end_tunnels(std::string_view reason) {
+  return end_tunnels(reason, [](const codec::RequestHead&) { return true; });
 }
 
 void HttpDownstream::connection_closed(const Error*) { closed_(); }

@@ -25,16 +25,15 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
   ~HttpDownstream();
 
   void drain() { connection_->drain(); }
-  bool in_tunnel() const;
-  // Ends the tunnels whose request the gate would not let pass again, and says whether there were any. Over
-  // HTTP/2 what else the connection carries goes on.
-  bool revoke_tunnels(std::string_view reason);
-  // Ends what is under way at once; `reason` is noted.
-  void revoke(std::string_view reason);
+  // Ends its tunnels at once, those that the gate would not let pass again or all; what else the connection
+  // carries goes on. Returns whether there were any.
+  bool end_refused_tunnels(std::string_view reason);
+  bool end_tunnels(std::string_view reason);
 
  private:
   class Refused;
 
+  bool end_tunnels(std::string_view reason, const Function<bool(const codec::RequestHead&)>& chosen);
   http::ServerExchangeHandler& request_begins(http::ServerExchange& exchange, codec::RequestHead&& head,
                                               bool end) override;
   void connection_closed(const Error* error) override;

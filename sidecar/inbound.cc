@@ -289,7 +289,8 @@ void InboundConnection::config_changed() {
     }
   } else if (http_ && !port().rules.permits_any_http(caller_id())) {
     return revoke("policy-changed");
-  } else if (http_ && http_->revoke_tunnels("policy-changed") && protocol_ == http::HttpProtocol::http1) {
+  } else if (http_ && http_->end_refused_tunnels("policy-changed") &&
+             protocol_ == http::HttpProtocol::http1) {
     return note_end("policy-changed");  // the connection was the tunnel
   }
   limit_life();
@@ -328,8 +329,10 @@ void InboundConnection::end_gracefully(std::string_view reason) {
 void InboundConnection::revoke(std::string_view reason) {
   if (over_) return;
   note_end(reason);
-  if (http_ && http_->in_tunnel()) return http_->revoke(reason);
-  if (http_) return http_->drain();
+  if (http_) {
+    http_->end_tunnels(reason);
+    return http_->drain();
+  }
   if (tunnel_) return tunnel_->abort(Error{Code::refused, std::string(reason)});
   refuse(reason, "what would have admitted it changed meanwhile");
 }

@@ -200,7 +200,7 @@ Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {
   }
   if (!head.protocol.empty() &&
       nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) != 1) {
-    return fail(Code::refused, "the server does not take an extended CONNECT (RFC 8441)");
+    return fail(Code::not_found, "the server does not take an extended CONNECT (RFC 8441)");
   }
   std::vector<nghttp2_nv> fields = {http2_field(":method", head.method)};
   // A plain CONNECT names nothing but its authority (RFC 9113 § 8.5).

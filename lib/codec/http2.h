@@ -54,7 +54,7 @@ class Http2Handler {
   // The peer will take no streams above `last`. Those are closed with refused_stream.
   virtual void http2_goaway(StreamId last, Http2Code code, std::string_view debug) = 0;
   virtual void http2_pong(std::uint64_t payload) = 0;
-  virtual void http2_settings() {}  // the peer's came, and hold
+  virtual void http2_settings() {}  // the peer's came, and are in force
 
  protected:
   ~Http2Handler() = default;
@@ -86,7 +86,7 @@ class Http2Session {
   // Why the connection broke down, when the peer broke the protocol or flooded.
   const std::optional<Error>& fault() const { return fault_; }
 
-  // Client. Errors: closed (GOAWAY was sent or received), refused (an extended CONNECT that the server does
+  // Client. Errors: closed (GOAWAY was sent or received), not_found (an extended CONNECT that the server does
   // not offer, or not yet: see heard_settings). The peer's limit of streams makes requests wait inside.
   Result<StreamId> request(const RequestHead& head, bool end);
   bool heard_settings() const { return heard_settings_; }

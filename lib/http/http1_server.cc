@@ -46,6 +46,7 @@ void Http1ServerConnection::head_arrived() {
   head_request_ = head.method == "HEAD";
   last_ = draining_ || !framing.keep_alive;
   paused_ = false;
+  abandoned_ = false;
   head_timer_ = false;
   phase_ = Phase::exchange;
   outgoing_ = Outgoing::waiting;
@@ -172,6 +173,11 @@ void Http1ServerConnection::close_after() {
   if (phase_ == Phase::exchange) finish_if_complete();
 }
 
+void Http1ServerConnection::abandon_request() {
+  abandoned_ = true;
+  close_after();
+}
+
 void Http1ServerConnection::outgoing_drained() {
   if (exchange_ != nullptr) exchange_->response_drained();
 }
@@ -181,8 +187,9 @@ void Http1ServerConnection::outgoing_drained() {
 bool Http1ServerConnection::exchange_complete() const {
   if (outgoing_ != Outgoing::complete) return false;
   // The rest of a request that was answered already is not waited for where the connection closes anyway.
-  const bool abandoned = last_ && (incoming_ == Incoming::message || incoming_ == Incoming::held);
-  return incoming_ == Incoming::complete || abandoned;
+  const bool unread = last_ && (incoming_ == Incoming::message || incoming_ == Incoming::held);
+  // A tunnel's two directions end on their own, unless nobody is left who would take the caller's.
+  return incoming_ == Incoming::complete || unread || (abandoned_ && incoming_ == Incoming::tunnel);
 }
 
 void Http1ServerConnection::finish() {

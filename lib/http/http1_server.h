@@ -29,7 +29,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   void pause_body() override { paused_ = true; }
   void resume_body() override { unpause(); }
   bool writable() const override { return stream_->writable(); }
-  void abandon_request() override { close_after(); }
+  void abandon_request() override;
   void close_after() override;
 
   void stream_failed(const Error& error) override;
@@ -68,6 +68,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   bool head_request_ = false;
   bool upgrade_ = false;
   bool last_ = false;  // no request is read behind this one
+  bool abandoned_ = false;
   bool head_timer_ = false;
 };
 

@@ -26,7 +26,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     answered_ = true;
     handler_->response_head(std::move(head), end);
   }
-  void refused(const Error& error) { abort(error, Delivery::never); }
+  void never_sent(const Error& error) { abort(error, Delivery::never); }
   // Until the peer has said what it takes: nothing of it is sent.
   void wait(const codec::RequestHead& head, bool end) {
     waiting_ = std::make_unique<Waiting>(Waiting{head, end, {}, {}});
@@ -91,7 +91,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     abort(error, code == codec::Http2Code::refused_stream ? Delivery::never : Delivery::maybe);
   }
   void broken(const Error& error) override {
-    if (waits() || !connection_.session().head_sent(id)) return abort(error, Delivery::never);
+    if (id < 0 || !connection_.session().head_sent(id)) return abort(error, Delivery::never);
     abort(error, !answered_ && connection_.closed_in_use(error) ? Delivery::raced : Delivery::maybe);
   }
   void abort(const Error& error, Delivery delivery) {
@@ -143,7 +143,7 @@ ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, b
       const auto found = streams_.find(wanted);
       if (found == streams_.end()) return;
       auto& refused = static_cast<Exchange&>(*found->second);
-      refused.refused(error);
+      refused.never_sent(error);
       forget(refused);
     }));
   }
@@ -161,18 +161,20 @@ void Http2ClientConnection::send_waiting() {
   }
   std::sort(waiting.rbegin(), waiting.rend());  // as they came
   for (const codec::StreamId place : waiting) {
-    auto node = streams_.extract(place);
-    if (node.empty()) continue;
-    auto& exchange = static_cast<Exchange&>(*node.mapped());
+    const auto found = streams_.find(place);
+    if (found == streams_.end()) continue;
+    auto& exchange = static_cast<Exchange&>(*found->second);
+    if (!exchange.waits()) continue;  // cancelled by what the one before was told
     const auto id = exchange.send_head();
-    if (id) node.key() = exchange.id = *id;
-    streams_.insert(std::move(node));
-    if (id) {
-      exchange.send_rest();
-    } else {
-      exchange.refused(id.error());
+    if (!id) {
+      exchange.never_sent(id.error());
       forget(exchange);
+      continue;
     }
+    auto node = streams_.extract(found);
+    node.key() = exchange.id = *id;
+    streams_.insert(std::move(node));
+    exchange.send_rest();
   }
   flush();
 }

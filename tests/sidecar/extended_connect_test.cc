@@ -131,6 +131,7 @@ codec::RequestHead handshake() {
   head.headers.add("Sec-WebSocket-Key", sample_key);
   head.headers.add("Sec-WebSocket-Version", "13");
   head.headers.add("Sec-WebSocket-Protocol", "chat");
+  head.headers.add("Content-Length", "0");
   return head;
 }
 
@@ -144,6 +145,7 @@ TEST(ExtendedConnect, IsWhatAWebSocketOfHttp1BecomesTowardsHttp2) {
   EXPECT_EQ(head.target, "/chat?room=1");
   EXPECT_EQ(head.authority, "world");
   EXPECT_FALSE(head.headers.has("upgrade") || head.headers.has("sec-websocket-key"));
+  EXPECT_FALSE(head.headers.has("content-length")) << "a tunnel carries more than nothing";
   EXPECT_EQ(head.headers.get("sec-websocket-version"), "13");
   codec::ResponseHead answer;
   answer.status = 200;

@@ -15,6 +15,11 @@ using http::Http2ServerSide;
 using http::SentRequest;
 using http::ServedRequest;
 
+constexpr std::string_view no_settings("\0\0\0\4\0\0\0\0\0", 9);  // that differ from the defaults
+constexpr std::string_view handshake =
+    "GET /chat HTTP/1.1\r\nHost: world\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 class MeshWebSocketTest : public MeshTest {
  protected:
   // `spoken` is what the application's port is declared to speak.
@@ -158,6 +163,17 @@ class Http2TunnelTest : public MeshWebSocketTest {
     listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
     connect();
   }
+  // From now on, of all paths or of these.
+  void refuse(std::vector<std::string> paths) {
+    policy::InboundPolicy policy = world_->inbound_policy();
+    policy::RbacRule rule;
+    rule.name = "service default/world deny #1";
+    rule.action = policy::RbacAction::deny;
+    rule.paths = std::move(paths);
+    policy.ports[0].rules = {rule};
+    policy.ports[0].protocol = policy::Protocol::http2;
+    world_->set_inbound(policy);
+  }
   SentRequest& opened(const codec::RequestHead& head) {
     SentRequest& sent = caller_.send(head, false);
     EXPECT_TRUE(network_.run_until([&] { return sent.head.status != 0 || !sent.outcome.empty(); }));
@@ -199,10 +215,6 @@ TEST_F(Http2TunnelTest, APlainConnectIsATunnel) {
   EXPECT_EQ(application_.requests.front()->head.target, "db:5432");
 }
 
-constexpr std::string_view handshake =
-    "GET /chat HTTP/1.1\r\nHost: world\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
 TEST_F(Http2TunnelTest, AWebSocketOfHttp1ReachesAnApplicationOfHttp2AsAnExtendedConnect) {
   serve();
   const auto client = connected(*hello_, handshake);
@@ -232,23 +244,113 @@ TEST_F(Http2TunnelTest, ATunnelThatEndsAsItBeginsEndsForACallerOfHttp1) {
   const auto client = connected(*hello_, handshake);
   ASSERT_TRUE(network_.run_until([&] { return client->ends == 1; }));
   EXPECT_TRUE(client->data.starts_with("HTTP/1.1 101 "));
+  client->stream->end();
+  EXPECT_TRUE(network_.run_until([&] { return hello_->connections() == 0; }));
+}
+
+// RFC 9113 § 8.1: the server may have said all, and want no more.
+TEST_F(Http2TunnelTest, WhereTheApplicationIsDoneSoIsItsCallerOfHttp1) {
+  declare(policy::Protocol::http2);
+  application_.on_request = [](ServedRequest& request) {
+    request.exchange->send_head(http::response(200), false);
+    request.exchange->send_body("bye");
+    request.exchange->send_end({});
+  };
+  listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
+  const auto client = connected(*hello_, handshake);
+  ASSERT_TRUE(network_.run_until([&] { return client->ends == 1; }));
+  EXPECT_TRUE(client->data.ends_with("\r\n\r\nbye")) << client->data;
+  // It may go on for a while, and then learns that nobody listens.
+  for (int i = 0; i < 60 && client->failures == 0; ++i) {
+    client->stream->write("is anybody there?");
+    network_.advance(1s);
+  }
+  EXPECT_EQ(client->failures, 1);
+  EXPECT_TRUE(network_.run_until([&] { return hello_->connections() == 0 && world_->connections() == 0; }));
+}
+
+// Such as a gRPC server: it is well, and another pod of it would say the same.
+TEST_F(MeshWebSocketTest, AnApplicationOfHttp2ThatOffersNoTunnelIsNotToBlame) {
+  const auto other = pod("198.18.0.3", "world");
+  declare(policy::Protocol::http2);
+  policy::InboundPolicy same = other->inbound_policy();
+  same.ports[0].protocol = policy::Protocol::http2;
+  other->set_inbound(same);
+  hello_->know({service({world_->endpoint(app_port), other->endpoint(app_port)})});
+  const auto first = serve_raw(*world_);
+  const auto second = serve_raw(*other);
+  const auto answer = [](RawServer& server) {
+    for (const auto& each : server.served) {
+      if (!each->data.starts_with("PRI")) continue;
+      each->stream->write(no_settings);
+      each->data.clear();
+    }
+  };
+  for (int i = 0; i < 6; ++i) {
+    const auto client = connected(*hello_, handshake);
+    ASSERT_TRUE(network_.run_until([&] {
+      answer(*first);
+      answer(*second);
+      return client->data.ends_with("(RFC 8441)\n");
+    })) << client->data;
+    EXPECT_TRUE(client->data.starts_with("HTTP/1.1 501 ")) << client->data;
+    EXPECT_NE(client->data.find("x-weft-error: upgrade-refused"), std::string::npos) << client->data;
+  }
+  ASSERT_EQ(hello_->telemetry.requests.size(), 6u);
+  for (const auto& request : hello_->telemetry.requests) EXPECT_EQ(request.tries.size(), 1u);
+  EXPECT_EQ(hello_->telemetry.ejections, 0);
+}
+
+// RFC 9112 § 3.2 lets Host be empty; HTTP/2 has no form for that.
+TEST_F(MeshWebSocketTest, AnEmptyHostIsTheCallersFault) {
+  declare(policy::Protocol::http2);
+  const auto raw = serve_raw(*world_);
+  const auto client = connected(*hello_, "GET / HTTP/1.1\r\nHost:\r\n\r\n");
+  ASSERT_TRUE(network_.run_until([&] { return !client->data.empty(); }));
+  EXPECT_TRUE(client->data.starts_with("HTTP/1.1 400 ")) << client->data;
+  EXPECT_TRUE(raw->served.empty());
+}
+
+// An application might hold its answer back until nobody looks any more.
+TEST_F(Http2TunnelTest, ATunnelThatIsNotAnsweredYetEndsWithItsPolicyToo) {
+  declare(policy::Protocol::http2);
+  listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
+  const auto client = connected(*hello_, handshake);
+  ASSERT_TRUE(network_.run_until([&] { return !application_.requests.empty(); }));
+  refuse({"/chat"});
+  ASSERT_TRUE(network_.run_until([&] { return client->over() || !client->data.empty(); }));
+  EXPECT_FALSE(client->data.starts_with("HTTP/1.1 101 "));
+  ASSERT_TRUE(network_.run_until([&] { return !application_.requests.front()->outcome.empty(); }));
+  ASSERT_EQ(world_->telemetry.requests.size(), 1u);
+  EXPECT_EQ(world_->telemetry.requests[0].reason, "policy-changed");
+}
+
+// With all of the caller's HTTP refused the connection ends, but in order.
+TEST_F(Http2TunnelTest, ARequestBesideATunnelFinishesWhenThePolicyRefusesBoth) {
+  serve();
+  SentRequest& tunnel = opened(websocket());
+  application_.on_request = nullptr;
+  const SentRequest& plain = caller_.send(http::request("GET", "/slow"), true);
+  ASSERT_TRUE(network_.run_until([&] { return application_.requests.size() == 2; }));
+  refuse({});
+  ASSERT_TRUE(over(tunnel));
+  EXPECT_EQ(plain.outcome, "");
+  application_.requests[1]->reply(200, "late");
+  ASSERT_TRUE(over(plain));
+  EXPECT_EQ(plain.body, "late");
+  EXPECT_TRUE(network_.run_until([&] { return world_->connections() == 0; }));
+  EXPECT_EQ(world_->telemetry.ended["policy-changed"], 1);
 }
 
 TEST_F(Http2TunnelTest, ATunnelEndsWithThePolicyThatLetItInAndNoOtherOfItsConnection) {
   serve();
   SentRequest& revoked = opened(websocket("/chat"));
   SentRequest& kept = opened(websocket("/news"));
-  policy::InboundPolicy policy = world_->inbound_policy();
-  policy::RbacRule rule;
-  rule.name = "service default/world deny #1";
-  rule.action = policy::RbacAction::deny;
-  rule.paths = {"/chat"};
-  policy.ports[0].rules = {rule};
-  policy.ports[0].protocol = policy::Protocol::http2;
-  world_->set_inbound(policy);
+  refuse({"/chat"});
   ASSERT_TRUE(over(revoked));
   EXPECT_NE(revoked.outcome, "finished");
   EXPECT_TRUE(echoes(kept));
+  EXPECT_EQ(world_->connections(), 1u) << "they share one";
   ASSERT_EQ(world_->telemetry.requests.size(), 1u);
   EXPECT_EQ(world_->telemetry.requests[0].reason, "policy-changed");
   EXPECT_TRUE(world_->telemetry.ended.empty());

@@ -6,6 +6,8 @@
 namespace weft::http {
 namespace {
 
+using namespace std::chrono_literals;
+
 TEST_F(Http2Suite, ConnectIsATunnelThatEndsInBothDirections) {
   connect_both();
   codec::RequestHead head = request("CONNECT", "db:5432");
@@ -26,6 +28,8 @@ TEST_F(Http2Suite, ConnectIsATunnelThatEndsInBothDirections) {
   EXPECT_EQ(sent.body, "hello, bye");
   EXPECT_EQ(sent.outcome, "finished");
 }
+
+const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
 
 codec::RequestHead websocket(const char* path) {
   codec::RequestHead head = request("CONNECT", path);
@@ -64,11 +68,37 @@ TEST_F(Http2Suite, AnExtendedConnectThatTheServerDoesNotOfferWasNeverSent) {
   client_.take(std::move(pair->near.stream));
   const SentRequest& sent = client_.send(websocket("/chat"), false);
   ASSERT_TRUE(run_until([&] { return !pair->far.data.empty(); }));
-  pair->far.stream->write(std::string("\0\0\0\4\0\0\0\0\0", 9));  // SETTINGS
+  run_for(10ms);
+  const std::size_t before = pair->far.data.size();
+  pair->far.stream->write(settings);
   ASSERT_TRUE(over(sent));
   EXPECT_EQ(sent.outcome, "aborted: the server does not take an extended CONNECT (RFC 8441)");
   EXPECT_EQ(sent.delivery, Delivery::never);
   EXPECT_TRUE(client_.connection->available());
+  ASSERT_TRUE(run_until([&] { return pair->far.data.size() >= before + 9; }));
+  run_for(10ms);
+  EXPECT_EQ(pair->far.data.substr(before), std::string("\0\0\0\4\1\0\0\0\0", 9)) << "an ACK, and no more";
+}
+
+TEST_F(Http2Suite, AnExtendedConnectThatAnotherOnesCallbackCancelsIsNotSent) {
+  connect_both();
+  SentRequest& first = client_.send(websocket("/first"), false);
+  SentRequest& second = client_.send(websocket("/second"), false);
+  first.on_drained = [&] { second.exchange->cancel(); };
+  ASSERT_TRUE(run_until([this] { return !server_.requests.empty(); }));
+  run_for(10ms);
+  EXPECT_EQ(server_.requests.size(), 1u);
+  EXPECT_EQ(server_.requests[0]->head.target, "/first");
+}
+
+TEST_F(Http2Suite, AnExtendedConnectThatWaitsForAServerThatGoesWasNeverSent) {
+  auto pair = connect();
+  client_.take(std::move(pair->near.stream));
+  const SentRequest& sent = client_.send(websocket("/chat"), false);
+  pair->far.stream->write(settings + std::string("\0\0\10\7\0\0\0\0\0\0\0\0\0\0\0\0\0", 17));  // GOAWAY
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.delivery, Delivery::never);
+  EXPECT_TRUE(run_until([this] { return client_.closes == 1; }));
 }
 
 TEST_F(Http2Suite, AnExtendedConnectThatStillWaitsEndsWithItsCallerOrItsConnection) {
