@@ -61,8 +61,12 @@ class RoughRequest final : public ClientExchangeHandler {
   RoughRequest(io::Loop& loop, World& world, ClientConnection& connection, std::uint64_t number)
       : loop_(loop), world_(world), number_(number) {
     const std::size_t size = world.random.below(3) == 0 ? 0 : world.body_bytes();
-    const codec::RequestHead head =
-        request("POST", str_cat("/", number), {{"x-bytes", std::to_string(size)}});
+    codec::RequestHead head = request("POST", str_cat("/", number), {{"x-bytes", std::to_string(size)}});
+    // Some wait for the server's SETTINGS (RFC 8441 § 3).
+    if (world.random.below(4) == 0) {
+      head.method = "CONNECT";
+      head.protocol = "websocket";
+    }
     ++world.client.begun;
     exchange_ = &connection.request(head, size == 0, *this);
     if (size == 0) return;
@@ -79,9 +83,7 @@ class RoughRequest final : public ClientExchangeHandler {
   void response_body(std::string_view bytes) override {
     body_ += bytes;
     if (!world_.orderly && world_.random.below(100) == 0) {
-      sender_.stop();
-      std::exchange(exchange_, nullptr)->cancel();
-      ++world_.client.cancelled;
+      cancel();
     } else if (world_.random.below(8) == 0) {
       exchange_->pause_body();
       timer_ = loop_.make_timer([this] {
@@ -91,7 +93,15 @@ class RoughRequest final : public ClientExchangeHandler {
     }
   }
   void response_end(const codec::Headers&) override {}
-  void request_drained() override { sender_.push(world_.random); }
+  void request_drained() override {
+    if (!world_.orderly && world_.random.below(50) == 0) return cancel();
+    sender_.push(world_.random);
+  }
+  void cancel() {
+    sender_.stop();
+    std::exchange(exchange_, nullptr)->cancel();
+    ++world_.client.cancelled;
+  }
   void exchange_finished() override {
     end(world_.client.finished);
     if (body_ != expected_) ++world_.client.wrong;
