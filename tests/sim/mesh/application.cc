@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "http/server_connection.h"
 #include "tests/sim/later.h"
+#include "tls/digest.h"
 
 namespace weft::test {
 namespace {
@@ -22,6 +23,11 @@ std::optional<int> id_of(const codec::Headers& headers) {
   const auto text = headers.get("x-id");
   const auto number = text ? parse_number<std::uint32_t>(*text) : std::nullopt;
   return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
+}
+
+// RFC 6455 § 4.2.2
+std::string websocket_accept(std::string_view key) {
+  return base64_encode(tls::sha1(str_cat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
 }
 
 // One request at the application.
@@ -39,7 +45,7 @@ class ServedCall final : public http::ServerExchangeHandler {
     call_ = &book.call(id_);
     check_head(head);
     deed_ = book.delivered(id_);
-    if (deed_.act == Deed::Act::answer_early || end) act_later();
+    if (deed_.act == Deed::Act::answer_early || call_->websocket || end) act_later();
     if (call_->slow_writer || call_->request_bytes < piece_bytes) return;
     // A server that takes its time over a long body.
     exchange.pause_body();
@@ -51,10 +57,21 @@ class ServedCall final : public http::ServerExchangeHandler {
 
  private:
   void check_head(const codec::RequestHead& head) {
-    if (head.method != call_->method) book_.finding(id_, str_cat("its method became ", head.method));
+    if (call_->websocket)
+      check_websocket(head);
+    else if (head.method != call_->method)
+      book_.finding(id_, str_cat("its method became ", head.method));
     if (!head.headers.get("x-forwarded-client-cert"))
       book_.finding(id_, "the application was not told who calls");
     if (head.headers.has("x-weft-forged")) book_.finding(id_, "what only sidecars may say came through");
+  }
+  void check_websocket(const codec::RequestHead& head) {
+    const bool http2 = head.version == codec::Version::http2;
+    const bool asked = http2 ? head.method == "CONNECT" && head.protocol == "websocket"
+                             : head.method == "GET" && head.headers.get("upgrade") == "websocket";
+    if (!asked) book_.finding(id_, str_cat("its WebSocket became a ", head.method));
+    if (http2 == head.headers.has("sec-websocket-key")) book_.finding(id_, "its key is wrong");
+    if (!http2) accept_ = websocket_accept(head.headers.get("sec-websocket-key").value_or(""));
   }
   void request_body(std::string_view bytes) override {
     if (!call_) return;
@@ -63,12 +80,12 @@ class ServedCall final : public http::ServerExchangeHandler {
     got_bytes_ += bytes.size();
   }
   void request_end(const codec::Headers& trailers) override {
-    if (!call_) return;
+    if (!call_ || (call_->websocket && deed_.status != 200)) return;
     if (got_bytes_ != call_->request_bytes)
       book_.finding(id_, str_cat("its body ended at ", got_bytes_, " of ", call_->request_bytes));
     if (call_->request_trailers != trailers.has("x-request-sum"))
       book_.finding(id_, "its trailers are not its own");
-    if (deed_.act != Deed::Act::answer_early) act_later();
+    if (deed_.act != Deed::Act::answer_early && !call_->websocket) act_later();
   }
   void response_drained() override { write_on(); }
   void exchange_finished() override { exchange_ = nullptr; }
@@ -85,7 +102,13 @@ class ServedCall final : public http::ServerExchangeHandler {
     head.status = deed_.status;
     head.headers.add("x-id", std::to_string(id_));
     if (call_->grpc) head.headers.add("content-type", "application/grpc");
-    const bool lengthy = !call_->answer_chunked && !call_->grpc && !call_->answer_trailers;
+    const bool tunnel = call_->websocket && deed_.status == 200;
+    if (tunnel && !accept_.empty()) {
+      head.status = 101;
+      head.headers.add("upgrade", "websocket");
+      head.headers.add("sec-websocket-accept", accept_);
+    }
+    const bool lengthy = !call_->answer_chunked && !call_->grpc && !call_->answer_trailers && !tunnel;
     if (lengthy) head.headers.add("content-length", std::to_string(call_->answer_bytes));
     const bool end = head_only_ || (lengthy && call_->answer_bytes == 0);
     exchange_->send_head(head, end);
@@ -115,6 +138,7 @@ class ServedCall final : public http::ServerExchangeHandler {
   int id_ = -1;
   const Call* call_ = nullptr;
   Deed deed_ = fallback;
+  std::string accept_;  // to a WebSocket of HTTP/1
   std::size_t got_bytes_ = 0;
   std::size_t sent_bytes_ = 0;
   bool head_only_;

@@ -89,8 +89,11 @@ void Book::finding(std::string what) {
 
 void Book::finding(int id, std::string_view what) {
   const Call& its = call(id);
-  finding(str_cat("call ", id, " (", its.method, its.grpc ? " gRPC " : " ", its.request_bytes, " for ",
-                  its.answer_bytes, " bytes, ", its.over, "): ", what));
+  finding(str_cat("call ", id, " (", its.method,
+                  its.grpc        ? " gRPC "
+                  : its.websocket ? " WebSocket "
+                                  : " ",
+                  its.request_bytes, " for ", its.answer_bytes, " bytes, ", its.over, "): ", what));
 }
 
 }  // namespace weft::test

@@ -38,6 +38,7 @@ struct Call {
   std::string method = "GET";
   std::string over;  // what it goes over, for who reads a finding
   bool grpc = false;
+  bool websocket = false;  // asks for a tunnel, in the form of its version of HTTP
   std::size_t request_bytes = 0;
   std::size_t answer_bytes = 0;
   bool request_trailers = false;

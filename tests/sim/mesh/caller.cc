@@ -53,7 +53,7 @@ constexpr auto slow = std::chrono::milliseconds(5);
 class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
  public:
   HttpCall(SimPod& pod, Book& book, int id, http::Pool& pool, const Address& to, http::HttpProtocol protocol)
-      : Running(pod, book, id) {
+      : Running(pod, book, id), http2_(protocol == http::HttpProtocol::http2) {
     acquiring_ = pool.acquire(
         to.to_string(), protocol, [&pod, to](auto done) { return pod.connect(to, std::move(done)); },
         [this](Result<http::Lease> lease) { connected(std::move(lease)); });
@@ -70,17 +70,29 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
     head.headers.add("x-weft-forged", "yes");
     if (call_.grpc) head.headers.add("content-type", "application/grpc");
     if (call_.grpc) head.headers.add("te", "trailers");
-    if (!call_.request_chunked && call_.request_bytes > 0 && !call_.request_trailers)
+    if (call_.websocket)
+      ask_for_websocket(head);
+    else if (!call_.request_chunked && call_.request_bytes > 0 && !call_.request_trailers)
       head.headers.add("content-length", std::to_string(call_.request_bytes));
     return head;
+  }
+  void ask_for_websocket(codec::RequestHead& head) const {
+    head.headers.add("sec-websocket-version", "13");
+    if (http2_) {
+      head.method = "CONNECT";
+      head.protocol = "websocket";
+    } else {
+      head.headers.add("upgrade", "websocket");
+      head.headers.add("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    }
   }
   void connected(Result<http::Lease> lease) {
     loop_.delete_later(std::move(acquiring_));
     if (!lease) return end(Outcome::failed, lease.error().message);
     lease_.emplace(*std::move(lease));
-    const bool end = call_.request_bytes == 0 && !call_.request_trailers;
+    const bool end = call_.request_bytes == 0 && !call_.request_trailers && !call_.websocket;
     exchange_ = &lease_->connection().request(head(), end, *this);
-    if (!end) loop_.defer([this] { write_on(); });
+    if (!end && !call_.websocket) loop_.defer([this] { write_on(); });
   }
   void write_on() {
     if (!exchange_ || written_) return;
@@ -98,11 +110,12 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
     exchange_->send_end(trailers);
   }
   void request_drained() override {
-    if (!call_.slow_writer) write_on();
+    const bool asked = call_.websocket && book_.fate(id_).status == 0;
+    if (!call_.slow_writer && !asked) write_on();
   }
 
   void response_head(codec::ResponseHead&& head, bool end) override {
-    if (head.status < 200) return;
+    if (head.status < 200 && head.status != 101) return;
     Fate& fate = book_.fate(id_);
     if (fate.status != 0) book_.finding(id_, "it got two answers");
     fate.status = head.status;
@@ -111,6 +124,19 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
     if (!from_mesh_ && head.headers.get("x-id") != std::to_string(id_))
       book_.finding(id_, str_cat("it got another's answer, ", head.status, describe(head.headers)));
     complete_ = end;
+    if (call_.websocket) answered(head);
+  }
+  // A tunnel carries its bytes from now on; of anything else the request is over.
+  void answered(const codec::ResponseHead& head) {
+    const bool tunnel = http2_ ? head.status < 300 : head.status == 101;
+    // Of RFC 6455 § 1.3, as the key is.
+    if (tunnel && !http2_ && head.headers.get("sec-websocket-accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+      book_.finding(id_, "its key was not read");
+    later_.after(Duration(0), [this, tunnel] {
+      if (tunnel) return write_on();
+      written_ = true;
+      if (exchange_) exchange_->send_end({});
+    });
   }
   void response_body(std::string_view bytes) override {
     if (from_mesh_) return;
@@ -166,6 +192,7 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
   std::size_t sent_bytes_ = 0;
   std::size_t got_bytes_ = 0;
   std::size_t paused_at_ = 0;
+  const bool http2_;
   bool written_ = false;
   bool from_mesh_ = false;
   bool complete_ = false;

@@ -107,24 +107,27 @@ int plan_call(Random& random, const ServicePlan& service, const sim::NetworkOpti
                 : call.grpc
                     ? "POST"
                     : any_of<std::string>(random, {"GET", "GET", "POST", "POST", "PUT", "DELETE", "HEAD"});
-  if (call.grpc || call.method == "POST" || call.method == "PUT" || !http)
+  call.websocket = call.method == "GET" && one_in(random, 3);
+  if (call.grpc || call.websocket || call.method == "POST" || call.method == "PUT" || !http)
     call.request_bytes = plan_bytes(random, network);
   call.answer_bytes = plan_bytes(random, network);
   call.request_chunked = one_in(random, 2);
   call.answer_chunked = one_in(random, 2);
-  call.request_trailers = call.request_bytes > 0 && http && one_in(random, 6);
-  call.answer_trailers = call.method != "HEAD" && http && one_in(random, 6);
+  const bool ends_with_trailers = http && !call.websocket;
+  call.request_trailers = call.request_bytes > 0 && ends_with_trailers && one_in(random, 6);
+  call.answer_trailers = call.method != "HEAD" && ends_with_trailers && one_in(random, 6);
   call.slow_reader = one_in(random, 6);
   call.slow_writer = one_in(random, 6);
   if (!healthy && one_in(random, 10)) call.gives_up = millis_between(random, 1, 5000);
   call.deeds = plan_deeds(random, service, healthy);
-  const bool repeatable = policy::is_idempotent(call.method) && !call.grpc;
+  // Over HTTP/2 a WebSocket is asked for by CONNECT.
+  const bool repeatable = policy::is_idempotent(call.method) && !call.grpc && !(call.websocket && over_http2);
   if (http && service.attempts_max > 0 && (repeatable || service.opted_in))
     call.deliveries_max = 1 + static_cast<int>(service.attempts_max);
   // What crossed the close of a used connection goes again if it is idempotent, at either sidecar.
   constexpr int safe_tries = 1 + static_cast<int>(limits::safe_retries_max);
   if (repeatable) call.deliveries_max = std::max(call.deliveries_max, safe_tries) * safe_tries;
-  call.timeout = service.timeout_max;
+  if (!call.websocket) call.timeout = service.timeout_max;  // which is not for the life of a tunnel
   call.must_succeed = healthy;
   call.over = str_cat(over_http2 ? "HTTP/2" : "HTTP/1", " to ",
                       service.manner.speaks == Speaks::http2 ? "HTTP/2" : "HTTP/1",
