@@ -70,7 +70,7 @@ class Transcript final : public Http2Handler {
 
  private:
   // After GOAWAY and the last stream the connection is over; what came in the same piece may still be heard.
-  void note(std::string event) {
+  void note(std::string_view event) {
     if (!over_) events += event;
   }
   void check_open(StreamId id) const {
