@@ -46,7 +46,7 @@ class Exchange final : public http::ServerExchangeHandler {
            codec::RequestHead head, bool end, Admission admission, RequestRecord record);
   ~Exchange();
   // An upgraded or CONNECT exchange, that carries raw bytes or will if its answer says so.
-  bool is_tunnel() const { return tunnel_ || (upgrading_ && !response_started_); }
+  bool is_tunnel() const { return downstream_ != nullptr && (tunnel_ || (upgrading_ && !response_started_)); }
   const codec::RequestHead& request() const { return head_; }  // as admitted
   // Ends it, without an answer, at the end of the turn; `reason` is noted.
   void revoke(std::string_view reason);

@@ -137,8 +137,8 @@ bool HttpDownstream::end_refused_tunnels(std::string_view reason) {
   return end_tunnels(reason, [this](const codec::RequestHead& head) { return !gate_.permits(head); });
 }
 
-bool HttpDownstream::end_tunnels(std::string_view reason) {
-  return end_tunnels(reason, [](const codec::RequestHead&) { return true; });
+void HttpDownstream::end_tunnels(std::string_view reason) {
+  end_tunnels(reason, [](const codec::RequestHead&) { return true; });
 }
 
 void HttpDownstream::connection_closed(const Error*) { closed_(); }

@@ -25,10 +25,11 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
   ~HttpDownstream();
 
   void drain() { connection_->drain(); }
-  // Ends its tunnels at once, those that the gate would not let pass again or all; what else the connection
-  // carries goes on. Returns whether there were any.
+  void refuse_new() { connection_->refuse_new(); }
+  // Ends its tunnels at once; what else the connection carries goes on.
+  void end_tunnels(std::string_view reason);
+  // Those that the gate would not let pass again. Returns whether there were any.
   bool end_refused_tunnels(std::string_view reason);
-  bool end_tunnels(std::string_view reason);
 
  private:
   class Refused;

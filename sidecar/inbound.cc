@@ -331,7 +331,7 @@ void InboundConnection::revoke(std::string_view reason) {
   note_end(reason);
   if (http_) {
     http_->end_tunnels(reason);
-    return http_->drain();
+    return http_->refuse_new();
   }
   if (tunnel_) return tunnel_->abort(Error{Code::refused, std::string(reason)});
   refuse(reason, "what would have admitted it changed meanwhile");

@@ -156,7 +156,9 @@ void Http2Session::head_complete(StreamId id, bool end) {
       return;
     }
     stream->announced = true;
-    handler_.http2_request(id, incoming_.take_request(), end);
+    RequestHead head = incoming_.take_request();
+    stream->connect = head.method == "CONNECT";
+    handler_.http2_request(id, std::move(head), end);
     return;
   }
   stream->head_received = incoming_.status() >= 200;
@@ -235,6 +237,7 @@ void Http2Session::respond(StreamId id, const ResponseHead& head, bool end) {
   WEFT_CHECK(role_ == Role::server);
   Stream* stream = find(id);
   if (stream == nullptr || stream->reset) return;
+  if (stream->connect && head.status >= 200 && head.status < 300) stream->tunnel = true;
   const std::string status = std::to_string(head.status);
   std::vector<nghttp2_nv> fields = {http2_field(":status", status)};
   for (const Header& header : head.headers.fields()) {
@@ -280,6 +283,13 @@ void Http2Session::reset(StreamId id, Http2Code code) {
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code));
 }
 
+void Http2Session::abandon(StreamId id) {
+  Stream* stream = find(id);
+  if (stream == nullptr) return;
+  stream->tunnel = false;
+  if (stream->end_sent) reset(id, Http2Code::no_error);
+}
+
 void Http2Session::consume(StreamId id, std::size_t bytes) {
   Stream* stream = find(id);
   if (stream == nullptr || bytes == 0) return;
@@ -294,6 +304,8 @@ void Http2Session::ping(std::uint64_t payload) {
 
 // What it names as not taken the peer will send elsewhere: so it must not be taken, either (RFC 9113 § 6.8).
 void Http2Session::close_the_door() {
+  if (last_taken_) return;
+  shutting_down_ = true;
   last_taken_ = nghttp2_session_get_last_proc_stream_id(session_);
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, *last_taken_, NGHTTP2_NO_ERROR, nullptr, 0);
 }

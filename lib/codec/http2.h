@@ -100,6 +100,9 @@ class Http2Session {
   void send_data(StreamId id, std::string_view bytes);
   void send_end(StreamId id, const Headers& trailers);
   std::size_t queued(StreamId id) const;  // bytes of send_data not yet produced
+  // Server: nobody reads what the peer still sends. Once the response is sent the stream is reset (RFC 9113
+  // § 8.1); for all but tunnels this goes without saying.
+  void abandon(StreamId id);
   // No more events of this stream but http2_closed. A stream that both sides have ended is left in peace.
   void reset(StreamId id, Http2Code code);
   // `bytes` of http2_data were taken. Also legal after the end of the stream.
@@ -109,6 +112,8 @@ class Http2Session {
   // Graceful end: streams in flight finish. A server first says so, waits a round trip for what is under way,
   // and only then closes the door (RFC 9113 § 6.8).
   void shut_down();
+  // Server: at once. What is on its way is not taken, and the peer is told so.
+  void close_the_door();
 
   std::size_t streams() const { return streams_.size(); }
 
@@ -125,7 +130,6 @@ class Http2Session {
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Http2Limits::Event event);
   void check_order(StreamId id, bool may_begin);
-  void close_the_door();
   void end_with(Http2Code code, Error why);  // by a GOAWAY that says `code`
   void broke(int nghttp2_error);
 

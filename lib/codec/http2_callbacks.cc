@@ -162,9 +162,9 @@ struct Http2Callbacks {
                       (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     stream->end_sent = stream->end_sent || ends;
     // The answer is complete before the request is: nobody wants the rest (RFC 9113 § 8.1).
-    if (ends && session.role_ == Http2Session::Role::server && !stream->remote_end && !stream->reset) {
+    const bool unread = !stream->remote_end && !stream->tunnel && !stream->reset;
+    if (ends && session.role_ == Http2Session::Role::server && unread)
       session.reset(frame->hd.stream_id, Http2Code::no_error);
-    }
     return 0;
   }
 

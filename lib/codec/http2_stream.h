@@ -15,6 +15,8 @@ struct Http2Session::Stream {
   bool out_end = false;  // send_end() was called, or the head had `end`
   bool above_high = false;
   bool announced = false;      // the handler knows it
+  bool connect = false;        // of a server: it was asked for by CONNECT
+  bool tunnel = false;         // and granted: its two directions end on their own
   bool head_received = false;  // of a response: the final one
   bool remote_end = false;
   bool head_sent = false;

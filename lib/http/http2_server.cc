@@ -46,7 +46,10 @@ class Http2ServerConnection::Exchange final : public Http2Stream, public ServerE
   void pause_body() override { paused = true; }
   void resume_body() override { connection_.resume(*this); }
   bool writable() const override { return connection_.has_room(*this); }
-  void abandon_request() override {}  // the session resets what nobody reads once the response is complete
+  void abandon_request() override {
+    connection_.session().abandon(id);
+    connection_.flush();
+  }
   void close_after() override { connection_.shut_down(); }
 
   // Http2Stream
@@ -86,6 +89,12 @@ Http2ServerConnection::Http2ServerConnection(io::Loop& loop, std::unique_ptr<io:
                       options.idle_timeout, std::move(already_read)),
       owner_(handler),
       options_(options) {}
+
+void Http2ServerConnection::refuse_new() {
+  shut_down();
+  session().close_the_door();
+  flush();
+}
 
 void Http2ServerConnection::http2_request(codec::StreamId id, codec::RequestHead&& head, bool end) {
   if (const Status normal = codec::normalise_http2_request(head); !normal) return refuse(id, normal.error());

@@ -16,6 +16,7 @@ class Http2ServerConnection final : public ServerConnection, private Http2Connec
                         const ServerOptions& options, std::string already_read);
 
   void drain() override { shut_down(); }
+  void refuse_new() override;
   void close(const Error& why) override { transport_.abort(why); }
   bool idle() const override { return streams_.empty(); }
   io::Stream& stream() override { return transport_.stream(); }

@@ -125,13 +125,6 @@ bool Pool::drain_one_idle() {
   return false;
 }
 
-bool Pool::wants_spare(const PooledConnection& taken) const {
-  if (!taken.ours || full() || listed_.contains(taken.slot)) return false;
-  if (taken.leases == 1 && crowds_.at(taken.slot).connections == 1) return false;  // one caller at a time
-  return std::none_of(attempts_.begin(), attempts_.end(),
-                      [&taken](const auto& each) { return each.first->slot == taken.slot; });
-}
-
 void Pool::closed(PooledConnection& pooled) {
   const bool was_listed = pooled.listed;
   unlist(pooled);

@@ -9,10 +9,6 @@
 // recently used goes first, so that a quiet pool shrinks. One whose lifetime is over carries its exchanges to
 // the end and is not used again.
 //
-// To a peer of ours whoever takes the last room while others are under way has a spare connection made, so
-// that the next need not wait for TCP and TLS. To others none is made ahead of need: an application with one
-// thread would wait on it (docs/decisions/spare-connections.md).
-//
 // Where a Service has as many connections as it may, a request waits for one of its key to come free; the
 // first of a key is made whatever the limit, for nobody would ever free one.
 #pragma once
@@ -50,7 +46,7 @@ class Lease {
   Lease& operator=(Lease&& other) = delete;
   ~Lease();
   ClientConnection& connection() const;
-  bool reused() const;  // it was not made for this one
+  bool reused() const;  // it has carried an exchange before
 
  private:
   PooledConnection* pooled_;
@@ -126,7 +122,6 @@ class Pool {
   void forget(Attempt& attempt);
   bool full() const { return connections_.size() + attempts_.size() >= options_.connections_max; }
   bool drain_one_idle();
-  bool wants_spare(const PooledConnection& taken) const;
   PooledConnection* take(const Slot& slot);
   PooledConnection& add(Attempt& attempt, std::unique_ptr<io::Stream> stream);
   void settle(PooledConnection& pooled);

@@ -90,7 +90,6 @@ class Pool::Request final : public PoolRequest {
 
  private:
   void wait();
-  void make_spare();
   void leave_crowd();
   void refuse_to_queue();
   void refuse(std::string why);

@@ -37,27 +37,15 @@ void Pool::Request::begin() {
 void Pool::Request::take(PooledConnection& pooled) {
   found_ = &pooled;
   pool_.loop_.defer(anchor_.guard([this] {
-    const PooledConnection& found = *found_;
     std::optional<Lease> lease(std::in_place, *std::exchange(found_, nullptr));
     ClientConnection& connection = lease->connection();
-    if (connection.available()) {
-      if (pool_.wants_spare(found)) make_spare();
-      return finish(*std::move(lease));
-    }
+    if (connection.available()) return finish(*std::move(lease));
     // What changed in this turn may be room alone. Else the peer closed it: connection_closed takes it away.
     if (!connection.ready()) return connect();
     connection.drain();
     lease.reset();
     begin();
   }));
-}
-
-// For somebody else. The Service's limit is for what is needed: no more than half of it is open with this
-// one.
-void Pool::Request::make_spare() {
-  policy::ConnectionPlace place;
-  if (account_.load != nullptr && !place.take(*account_.load, account_.limits.connections / 2)) return;
-  pool_.attempt(slot_, key_, protocol_, std::move(connect_), std::move(place));
 }
 
 void Pool::Request::finish(Result<Lease> result) {

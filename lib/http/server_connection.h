@@ -21,6 +21,10 @@ class ServerConnection {
   // Takes no further request: what is under way finishes and says that the connection closes; an idle one
   // closes.
   virtual void drain() = 0;
+  // The same for a caller whose word counts no more: HTTP/2 drains for the round trip in which the caller
+  // learns of it, and here what is on its way is not taken either. The caller is told, and may send it
+  // elsewhere.
+  virtual void refuse_new() { drain(); }
   // Ends at once: exchanges abort with `why`, then connection_closed follows.
   virtual void close(const Error& why) = 0;
   virtual bool idle() const = 0;  // no exchange under way

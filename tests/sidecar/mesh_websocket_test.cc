@@ -255,6 +255,7 @@ TEST_F(Http2TunnelTest, WhereTheApplicationIsDoneSoIsItsCallerOfHttp1) {
     request.exchange->send_head(http::response(200), false);
     request.exchange->send_body("bye");
     request.exchange->send_end({});
+    request.exchange->abandon_request();
   };
   listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
   const auto client = connected(*hello_, handshake);
@@ -323,6 +324,20 @@ TEST_F(Http2TunnelTest, ATunnelThatIsNotAnsweredYetEndsWithItsPolicyToo) {
   ASSERT_TRUE(network_.run_until([&] { return !application_.requests.front()->outcome.empty(); }));
   ASSERT_EQ(world_->telemetry.requests.size(), 1u);
   EXPECT_EQ(world_->telemetry.requests[0].reason, "policy-changed");
+}
+
+TEST_F(Http2TunnelTest, ATunnelEndsWithTheRootOfItsCallerAndARequestBesideItFinishes) {
+  serve();
+  SentRequest& tunnel = opened(websocket());
+  application_.on_request = nullptr;
+  const SentRequest& plain = caller_.send(http::request("GET", "/slow"), true);
+  ASSERT_TRUE(network_.run_until([&] { return application_.requests.size() == 2; }));
+  world_->tell_root_removed();
+  ASSERT_TRUE(over(tunnel));
+  application_.requests[1]->reply(200, "late");
+  ASSERT_TRUE(over(plain));
+  EXPECT_EQ(plain.body, "late");
+  EXPECT_TRUE(network_.run_until([&] { return world_->connections() == 0; }));
 }
 
 // With all of the caller's HTTP refused the connection ends, but in order.

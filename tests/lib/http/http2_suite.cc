@@ -173,6 +173,21 @@ TEST_F(Http2Suite, ADrainedServerFinishesWhatIsUnderWayAndTakesNothingNew) {
   EXPECT_FALSE(server_.close_error || client_.close_error);
 }
 
+TEST_F(Http2Suite, WhatIsOnItsWayToAServerThatTakesNoMoreWasNeverTaken) {
+  connect_both();
+  const SentRequest& first = client_.send(request("GET", "/"), true);
+  ASSERT_TRUE(run_until([this] { return server_.requests.size() == 1; }));
+  server_.connection->refuse_new();
+  const SentRequest& crossing = client_.send(request("GET", "/"), true);
+  ASSERT_TRUE(over(crossing));
+  EXPECT_EQ(crossing.delivery, Delivery::never);
+  EXPECT_EQ(server_.requests.size(), 1u);
+  server_.requests.front()->reply(200, "answer");
+  ASSERT_TRUE(over(first));
+  EXPECT_EQ(first.body, "answer");
+  EXPECT_TRUE(run_until([this] { return server_.closes == 1 && client_.closes == 1; }));
+}
+
 TEST_F(Http2Suite, ADrainedClientClosesWhenItsLastExchangeIsOver) {
   connect_both();
   const SentRequest& sent = client_.send(request("GET", "/"), true);

@@ -8,6 +8,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
+const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+
+codec::RequestHead websocket(const char* path) {
+  codec::RequestHead head = request("CONNECT", path);
+  head.protocol = "websocket";
+  return head;
+}
+
 TEST_F(Http2Suite, ConnectIsATunnelThatEndsInBothDirections) {
   connect_both();
   codec::RequestHead head = request("CONNECT", "db:5432");
@@ -29,12 +37,42 @@ TEST_F(Http2Suite, ConnectIsATunnelThatEndsInBothDirections) {
   EXPECT_EQ(sent.outcome, "finished");
 }
 
-const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+TEST_F(Http2Suite, ATunnelWhoseServerEndsFirstCarriesTheRest) {
+  connect_both();
+  SentRequest& sent = client_.send(websocket("/chat"), false);
+  ASSERT_TRUE(run_until([this] { return !server_.requests.empty(); }));
+  ServedRequest& served = *server_.requests.front();
+  served.exchange->send_head(response(200), false);
+  served.exchange->send_body("bye");
+  served.exchange->send_end({});
+  ASSERT_TRUE(run_until([&] { return sent.ended; }));
+  EXPECT_EQ(sent.body, "bye");
+  run_for(10ms);
+  sent.exchange->send_body("one more thing");
+  sent.exchange->send_end({});
+  ASSERT_TRUE(over(sent) && run_until([&] { return !served.outcome.empty(); }));
+  EXPECT_EQ(served.body, "one more thing");
+  EXPECT_EQ(sent.outcome, "finished");
+  EXPECT_EQ(served.outcome, "finished");
+}
 
-codec::RequestHead websocket(const char* path) {
-  codec::RequestHead head = request("CONNECT", path);
-  head.protocol = "websocket";
-  return head;
+// RFC 9113 § 8.1: NO_ERROR behind a complete response.
+TEST_F(Http2Suite, ATunnelThatItsServerAbandonsIsOverForBoth) {
+  for (const bool ends_first : {true, false}) {
+    server_.on_request = [&](ServedRequest& served) {
+      served.exchange->send_head(response(200), false);
+      if (!ends_first) served.exchange->abandon_request();
+      served.exchange->send_body("bye");
+      served.exchange->send_end({});
+      if (ends_first) served.exchange->abandon_request();
+    };
+    if (!client_.connection) connect_both();
+    const SentRequest& sent = client_.send(websocket("/chat"), false);
+    ASSERT_TRUE(over(sent) && run_until([this] { return !server_.requests.back()->outcome.empty(); }));
+    EXPECT_EQ(sent.body, "bye");
+    EXPECT_EQ(sent.outcome, "finished");
+    EXPECT_EQ(server_.requests.back()->outcome, "finished");
+  }
 }
 
 // RFC 8441 § 3: not before the server has offered it.

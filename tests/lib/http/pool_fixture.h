@@ -14,7 +14,7 @@ namespace weft::http {
 
 class HttpPool : public Http1Suite {
  protected:
-  explicit HttpPool(PoolOptions options = quickly_idle()) : pool_(loop(), std::move(options)) {
+  HttpPool() {
     auto listener = loop().listen(loopback(0), {}, [this](std::unique_ptr<io::Stream> stream) {
       servers_.push_back(std::make_unique<ServerSide>(loop()));
       ServerSide& server = *servers_.back();
@@ -41,16 +41,13 @@ class HttpPool : public Http1Suite {
   Pool::Connect connect() { return connect_to(listener_->local_address().port); }
 
   // A lease, waited for; nothing where it failed.
-  std::optional<Lease> lease(std::string_view key = "a", PoolAccount account = {}) {
+  std::optional<Lease> lease(std::string_view key = "a") {
     std::optional<Lease> got;
     bool done = false;
-    const auto request = pool_.acquire(
-        key, HttpProtocol::http1, connect(),
-        [&](Result<Lease> result) {
-          done = true;
-          if (result) got.emplace(*std::move(result));
-        },
-        account);
+    const auto request = pool_.acquire(key, HttpProtocol::http1, connect(), [&](Result<Lease> result) {
+      done = true;
+      if (result) got.emplace(*std::move(result));
+    });
     EXPECT_FALSE(done) << "never inline";
     EXPECT_TRUE(run_until([&] { return done; }));
     return got;
@@ -74,7 +71,7 @@ class HttpPool : public Http1Suite {
     options.idle_timeout = std::chrono::milliseconds(100);
     return options;
   }
-  Pool pool_;
+  Pool pool_{loop(), quickly_idle()};
   std::unique_ptr<io::Listener> listener_;
   std::vector<std::unique_ptr<ServerSide>> servers_;
   const char* keep_alive_ = nullptr;

@@ -89,7 +89,11 @@ class ServedCall final : public http::ServerExchangeHandler {
   }
   void response_drained() override { write_on(); }
   void exchange_finished() override { exchange_ = nullptr; }
-  void exchange_aborted(const Error&) override { exchange_ = nullptr; }
+  void exchange_aborted(const Error& error) override {
+    exchange_ = nullptr;
+    if (call_ && call_->websocket && call_->must_succeed)
+      book_.finding(id_, str_cat("nothing was broken, but its tunnel was: ", error.message));
+  }
 
   void act_later() {
     if (deed_.act == Deed::Act::silence) return;
