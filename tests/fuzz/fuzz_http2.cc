@@ -1,7 +1,7 @@
 // Bytes from an HTTP/2 peer. The first byte chooses: bit 0 the role, bit 1 whether a server answers, bit 2
 // whether the client's preface is left out (it is given otherwise), bit 3 whether the session is shutting
-// down, bit 4 whether an interim response goes before an answer; the second how the rest is cut. However it
-// is cut, the same happens.
+// down, bit 4 whether an interim response goes before an answer, bit 5 whether a server takes no interest in
+// what comes behind its answer; the second how the rest is cut. However it is cut, the same happens.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -15,7 +15,8 @@ namespace {
 
 class Transcript final : public Http2Handler {
  public:
-  Transcript(bool answers, bool interim) : answers_(answers), interim_(interim) {}
+  Transcript(bool answers, bool interim, bool abandons)
+      : answers_(answers), interim_(interim), abandons_(abandons) {}
 
   void http2_request(StreamId id, RequestHead&& head, bool end) override {
     WEFT_CHECK(open_.emplace(id, end).second);
@@ -32,6 +33,7 @@ class Transcript final : public Http2Handler {
     Headers trailers;
     trailers.add("grpc-status", "0");
     session->send_end(id, trailers);
+    if (abandons_) session->abandon(id);
   }
   void http2_response(StreamId id, ResponseHead&& head, bool end) override {
     check_open(id);
@@ -81,6 +83,7 @@ class Transcript final : public Http2Handler {
 
   bool answers_;
   bool interim_;
+  bool abandons_;
   bool leaving_ = false;
   bool over_ = false;
   std::map<StreamId, bool> open_;  // and whether the peer ended it
@@ -100,7 +103,7 @@ void drain(Http2Session& session) {
 
 Outcome run(std::uint8_t choices, std::string_view bytes, std::size_t cut) {
   const bool client = (choices & 1) != 0;
-  Transcript transcript((choices & 2) != 0, (choices & 16) != 0);
+  Transcript transcript((choices & 2) != 0, (choices & 16) != 0, (choices & 32) != 0);
   Http2Session session(client ? Http2Session::Role::client : Http2Session::Role::server, transcript);
   transcript.session = &session;
   const MonotonicTime now{};
