@@ -261,7 +261,7 @@ void Http1ClientConnection::stream_failed(const Error& error) {
 }
 
 void Http1ClientConnection::deadline_reached() {
-  if (phase_ == Phase::closing) return closed(nullptr);
+  if (phase_ == Phase::closing) return give_up_closing();
   fail(Error{Code::timeout, "nothing was sent or received for too long"});
 }
 

@@ -189,6 +189,13 @@ void Http1Connection::end_stream() {
   stream_->end();
 }
 
+// What is left unsent must not look like all there was: the end of a tunnel, and of a body without a length,
+// is the connection's.
+void Http1Connection::give_up_closing() {
+  if (!end_sent_) stream_->reset();
+  closed(nullptr);
+}
+
 void Http1Connection::fail(const Error& error) {
   if (failing_ || phase_ == Phase::closed) return;
   failing_ = true;

@@ -95,6 +95,7 @@ class Http1Connection : protected io::StreamHandler {
 
   void finish_if_complete();
   void end_stream();
+  void give_up_closing();
   void fail(const Error& error);
   void closed(const Error* error);
 

@@ -294,7 +294,7 @@ void Http1ServerConnection::deadline_reached() {
     case Phase::exchange:
       return fail(Error{Code::timeout, "nothing was sent or received for too long"});
     case Phase::closing:
-      return closed(nullptr);
+      return give_up_closing();
     case Phase::closed:
       return;
   }

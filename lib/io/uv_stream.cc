@@ -112,12 +112,23 @@ void UvStream::on_read(ssize_t count, const char* bytes) {
   }
   read_ended_ = true;
   update_reading();
-  if (count == UV_EOF && !failure_) {
+  // libuv takes a hang-up behind a short read for the end without asking the kernel: a reset would look like
+  // an end in order. EPIPE is a reset behind the peer's FIN, when all that it said is here.
+  const int broken = count == UV_EOF ? pending_error() : static_cast<int>(count);
+  if ((broken == 0 || broken == UV_EPIPE) && !failure_) {
     handler_->stream_end();
     return;
   }
-  if (!failure_) failure_ = system_error(static_cast<int>(count), "read");
+  if (!failure_) failure_ = system_error(broken, "read");
   report_failure();
+}
+
+// As a negative error of libuv; asking takes it away.
+int UvStream::pending_error() const {
+  int error = 0;
+  socklen_t length = sizeof error;
+  return getsockopt(descriptor(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? uv_translate_sys_error(error)
+                                                                              : 0;
 }
 
 void UvStream::write(std::string_view bytes) {

@@ -45,6 +45,7 @@ class UvStream final : public Stream, private EndOfTurn {
   void write_failed(int status);
   void report_failure();
   int descriptor() const;
+  int pending_error() const;
   uv_stream_t* raw() const { return reinterpret_cast<uv_stream_t*>(socket_.get()); }
 
   UvLoop& loop_;

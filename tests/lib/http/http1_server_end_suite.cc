@@ -174,6 +174,23 @@ TEST_F(Http1Server, DrainingFinishesWhatIsUnderWay) {
   EXPECT_EQ(server_.finishes, 1);
 }
 
+// A body that ends with its connection, and a tunnel, have no other end to be told by.
+TEST_F(Http1Server, WhatItCannotSendInTimeDoesNotLookLikeTheEnd) {
+  server_.options.idle_timeout = 60ms;
+  start();
+  write("GET / HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
+  pair_->near.stream->pause();
+  server_.exchange->send_head(response(200), false);
+  server_.exchange->send_body(std::string(16'000'000, 'x'));
+  server_.exchange->send_end({});
+  ASSERT_TRUE(run_until([&] { return server_.closes == 1; }));
+  pair_->near.stream->resume();
+  ASSERT_TRUE(run_until([&] { return pair_->near.over(); }));
+  EXPECT_EQ(pair_->near.ends, 0);
+  EXPECT_EQ(pair_->near.failures, 1);
+}
+
 TEST_F(Http1Server, ResetAbortsOnceAndLater) {
   start();
   write(get);

@@ -212,6 +212,22 @@ TEST_F(StreamTest, ResetIsSeenAsAFailureOnceAndNamesThePeer) {
   EXPECT_EQ(pair->far.error->message, peer + ": read: connection reset by peer");
 }
 
+// Bytes that came before it may be lost, but they are not all there was.
+TEST_F(StreamTest, AResetBehindBytesThatWereNotReadIsNoEnd) {
+  const auto pair = connect();
+  pair->far.stream->pause();
+  pair->near.stream->write("some");
+  run_for(20ms);
+  pair->near.stream->reset();
+  pair->near.stream.reset();
+  run_for(20ms);
+  pair->far.stream->resume();
+  ASSERT_TRUE(run_until([&] { return pair->far.over(); }));
+  EXPECT_EQ(pair->far.ends, 0);
+  EXPECT_EQ(pair->far.failures, 1);
+  EXPECT_EQ(pair->far.error->code, Code::closed);
+}
+
 TEST_F(StreamTest, DestroyedItIsAnEndForThePeer) {
   const auto pair = connect();
   pair->near.stream.reset();
