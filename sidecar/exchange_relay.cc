@@ -167,8 +167,7 @@ void Exchange::upstream_aborted(const Error& error, http::Delivery delivery) {
   outcome.never_delivered = delivery == http::Delivery::never;
   // An extended CONNECT that is not offered (codec/http2.h): another endpoint would not take it either, and
   // this one is as well as before.
-  if (error.code == Code::not_found)
-    return refuse(LocalReply{501, "upgrade-refused", error.message, {}});
+  if (error.code == Code::not_found) return refuse(LocalReply{501, "upgrade-refused", error.message, {}});
   if (outcome.never_delivered) return try_failed(outcome, "not-sent", undelivered_reply(error));
   outcome.raced = delivery == http::Delivery::raced;
   if (error.code == Code::invalid)

@@ -73,8 +73,8 @@ std::unique_ptr<ClientConnection> make_http1_client_connection(io::Loop& loop,
                                                                const ClientOptions& options);
 // HTTP/2 with prior knowledge over `stream`: many exchanges at a time. Only requests without Upgrade; an
 // extended CONNECT waits until the server has said that it takes one (writable() is false), and where it does
-// not, exchange_aborted follows with Code::not_found and Delivery::never. Must not be destroyed in a callback:
-// delete_later().
+// not, exchange_aborted follows with Code::not_found and Delivery::never. Must not be destroyed in a
+// callback: delete_later().
 std::unique_ptr<ClientConnection> make_http2_client_connection(io::Loop& loop,
                                                                std::unique_ptr<io::Stream> stream,
                                                                ClientConnectionHandler& handler,
