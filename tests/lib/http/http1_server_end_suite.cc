@@ -182,7 +182,7 @@ TEST_F(Http1Server, WhatItCannotSendInTimeDoesNotLookLikeTheEnd) {
   ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
   pair_->near.stream->pause();
   server_.exchange->send_head(response(200), false);
-  server_.exchange->send_body(std::string(16'000'000, 'x'));
+  server_.exchange->send_body(std::string(8'000'000, 'x'));
   server_.exchange->send_end({});
   ASSERT_TRUE(run_until([&] { return server_.closes == 1; }));
   pair_->near.stream->resume();
