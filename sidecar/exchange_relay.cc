@@ -107,9 +107,7 @@ void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
   response_ended_ = end;
   if (!downstream_) return;
   if (context_.draining_inbound && record_.peers.direction == Direction::inbound) downstream_->close_after();
-  // An end that comes with the head of a tunnel is that of its bytes, which HTTP/1 tells on its own.
-  downstream_->send_head(head, end && !tunnel_);
-  if (end && tunnel_) downstream_->send_end({});
+  downstream_->send_head(head, end);
 }
 
 // What only sidecars may say, nobody else does: x-weft-* of an application or of a peer without identity

@@ -46,7 +46,6 @@ void Http1ServerConnection::head_arrived() {
   head_request_ = head.method == "HEAD";
   last_ = draining_ || !framing.keep_alive;
   paused_ = false;
-  abandoned_ = false;
   head_timer_ = false;
   phase_ = Phase::exchange;
   outgoing_ = Outgoing::waiting;
@@ -108,6 +107,7 @@ void Http1ServerConnection::send_head(const codec::ResponseHead& head, bool end)
   stream_->write(output_);
   output_ = std::string();
   if (incoming_ == Incoming::held) release_held_request(tunnel);
+  if (tunnel && end) return write_end({});
   finish_if_complete();
 }
 
@@ -174,7 +174,8 @@ void Http1ServerConnection::close_after() {
 }
 
 void Http1ServerConnection::abandon_request() {
-  abandoned_ = true;
+  // A tunnel's two directions end on their own, unless nobody is left who would take the caller's.
+  if (incoming_ == Incoming::tunnel) incoming_ = Incoming::complete;
   close_after();
 }
 
@@ -187,9 +188,8 @@ void Http1ServerConnection::outgoing_drained() {
 bool Http1ServerConnection::exchange_complete() const {
   if (outgoing_ != Outgoing::complete) return false;
   // The rest of a request that was answered already is not waited for where the connection closes anyway.
-  const bool unread = last_ && (incoming_ == Incoming::message || incoming_ == Incoming::held);
-  // A tunnel's two directions end on their own, unless nobody is left who would take the caller's.
-  return incoming_ == Incoming::complete || unread || (abandoned_ && incoming_ == Incoming::tunnel);
+  const bool abandoned = last_ && (incoming_ == Incoming::message || incoming_ == Incoming::held);
+  return incoming_ == Incoming::complete || abandoned;
 }
 
 void Http1ServerConnection::finish() {

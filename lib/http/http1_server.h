@@ -68,7 +68,6 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   bool head_request_ = false;
   bool upgrade_ = false;
   bool last_ = false;  // no request is read behind this one
-  bool abandoned_ = false;
   bool head_timer_ = false;
 };
 

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "tests/lib/http/http2_fixture.h"
 #include "tests/sidecar/mesh_fixture.h"
-#include "tls/digest.h"
+#include "tests/support/websocket.h"
 
 namespace weft::test {
 namespace {
@@ -67,11 +67,9 @@ class Http1WebSocketTest : public MeshWebSocketTest {
       codec::ResponseHead head;
       head.status = 101;
       head.headers.add("Upgrade", "websocket");
-      // RFC 6455 § 4.2.2
       const std::string read(key.empty() ? application_.head.headers.get("sec-websocket-key").value_or("")
                                          : key);
-      head.headers.add("Sec-WebSocket-Accept",
-                       base64_encode(tls::sha1(read + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+      head.headers.add("Sec-WebSocket-Accept", websocket_accept(read));
       application_.exchange->send_head(head, false);
     };
     listen([this](std::unique_ptr<io::Stream> stream) { application_.take(std::move(stream)); });
@@ -191,6 +189,22 @@ class Http2TunnelTest : public MeshWebSocketTest {
     sent.exchange->send_end({});
     ASSERT_TRUE(over(sent));
     EXPECT_EQ(sent.outcome, "finished");
+  }
+
+  // Of a tunnel and a request that share a connection when `change` comes.
+  void expect_only_the_request_to_finish(const std::function<void()>& change) {
+    serve();
+    SentRequest& tunnel = opened(websocket());
+    application_.on_request = nullptr;
+    const SentRequest& plain = caller_.send(http::request("GET", "/slow"), true);
+    ASSERT_TRUE(network_.run_until([&] { return application_.requests.size() == 2; }));
+    change();
+    ASSERT_TRUE(over(tunnel));
+    EXPECT_EQ(plain.outcome, "");
+    application_.requests[1]->reply(200, "late");
+    ASSERT_TRUE(over(plain));
+    EXPECT_EQ(plain.body, "late");
+    EXPECT_TRUE(network_.run_until([&] { return world_->connections() == 0; }));
   }
 
   Http2ServerSide application_{world_->loop()};
@@ -327,33 +341,12 @@ TEST_F(Http2TunnelTest, ATunnelThatIsNotAnsweredYetEndsWithItsPolicyToo) {
 }
 
 TEST_F(Http2TunnelTest, ATunnelEndsWithTheRootOfItsCallerAndARequestBesideItFinishes) {
-  serve();
-  SentRequest& tunnel = opened(websocket());
-  application_.on_request = nullptr;
-  const SentRequest& plain = caller_.send(http::request("GET", "/slow"), true);
-  ASSERT_TRUE(network_.run_until([&] { return application_.requests.size() == 2; }));
-  world_->tell_root_removed();
-  ASSERT_TRUE(over(tunnel));
-  application_.requests[1]->reply(200, "late");
-  ASSERT_TRUE(over(plain));
-  EXPECT_EQ(plain.body, "late");
-  EXPECT_TRUE(network_.run_until([&] { return world_->connections() == 0; }));
+  expect_only_the_request_to_finish([this] { world_->tell_root_removed(); });
 }
 
 // With all of the caller's HTTP refused the connection ends, but in order.
 TEST_F(Http2TunnelTest, ARequestBesideATunnelFinishesWhenThePolicyRefusesBoth) {
-  serve();
-  SentRequest& tunnel = opened(websocket());
-  application_.on_request = nullptr;
-  const SentRequest& plain = caller_.send(http::request("GET", "/slow"), true);
-  ASSERT_TRUE(network_.run_until([&] { return application_.requests.size() == 2; }));
-  refuse({});
-  ASSERT_TRUE(over(tunnel));
-  EXPECT_EQ(plain.outcome, "");
-  application_.requests[1]->reply(200, "late");
-  ASSERT_TRUE(over(plain));
-  EXPECT_EQ(plain.body, "late");
-  EXPECT_TRUE(network_.run_until([&] { return world_->connections() == 0; }));
+  expect_only_the_request_to_finish([this] { refuse({}); });
   EXPECT_EQ(world_->telemetry.ended["policy-changed"], 1);
 }
 

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "http/server_connection.h"
 #include "tests/sim/later.h"
-#include "tls/digest.h"
+#include "tests/support/websocket.h"
 
 namespace weft::test {
 namespace {
@@ -23,11 +23,6 @@ std::optional<int> id_of(const codec::Headers& headers) {
   const auto text = headers.get("x-id");
   const auto number = text ? parse_number<std::uint32_t>(*text) : std::nullopt;
   return number ? std::optional(static_cast<int>(*number)) : std::nullopt;
-}
-
-// RFC 6455 § 4.2.2
-std::string websocket_accept(std::string_view key) {
-  return base64_encode(tls::sha1(str_cat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
 }
 
 // One request at the application.
