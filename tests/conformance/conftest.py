@@ -1,4 +1,5 @@
-"""One mesh for the suite: applications of HTTP/1, HTTP/2 and gRPC behind strict and permissive ports, and callers.
+"""A mesh for the tools: applications of HTTP/1, HTTP/2 and gRPC behind strict and permissive ports, and callers; and one
+for bytes.
 
 The programs that judge are built from the Go modules pinned in go.mod, into build/conformance-tools
 (weft_build_conformance_tools in tests/support/setup.sh).
@@ -13,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build" / "conformance-tools" / "bin"
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
+import raw_mesh as raw  # noqa: E402
 from mesh import Mesh, deployment, namespace, pod, service, service_account  # noqa: E402
 
 # h2specd gives each of its test cases a port of its own, from this one on.
@@ -52,4 +54,11 @@ def mesh():
         "interop": f"{TOOLS}/server --port=8080",
     }
     with Mesh(objects, images=images) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def raw_mesh():
+    """Another one, where the smuggling tests see each byte that an application gets."""
+    with raw.raw_mesh() as up:
         yield up

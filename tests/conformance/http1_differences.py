@@ -36,12 +36,12 @@ def bad_target(message):
         return False
     method, target = line[1], line[2]
     if method == b"CONNECT":
-        return not is_authority(target) or not re.search(rb":\d+$", target)
+        return not is_authority(target) or not re.search(rb"^[^:].*:\d+$", target)
     if target == b"*":
         return method != b"OPTIONS"
     if target.startswith(b"/"):
         return b"#" in target
-    absolute = re.fullmatch(rb"https?://([^/?#]+)([/?][^#]*)?", target, re.I)
+    absolute = re.fullmatch(rb"https?://([^/?#:][^/?#]*)([/?][^#]*)?", target, re.I)  # no host: RFC 9110 § 4.2.1
     return not absolute or not is_authority(absolute[1])
 
 

@@ -8,12 +8,15 @@ BYTES = [b"\x00", b"\t", b"\n", b"\r", b"\r\n", b" ", b"\x0b", b"\x7f", b"\xe9",
 METHODS = [b"GET", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"BREW"], [b"get", b"G:T", b"", b"G\xc3T", b"CONNECT", b"G T"]
 TARGETS = ([b"/", b"/a?b=c", b"/a/../b%2f", b"/|{}", b"http://h/x", b"HTTP://h"],
            [b"a", b"*", b"http://u@h/", b"http:///", b"ftp://h/", b"/a#b", b"/\x7f", b"/\xe9", b"", b"h:80", b"/ b", b"/\t"])
+SCHEMES = [b"http://", b"https://", b"hTTp://"], [b"http:/", b"http:", b"//", b"ws://", b"http//", b"://", b"http:\\\\"]
+PATHS = [b"", b"/", b"/x", b"?a=b", b"/?a=b", b"/a//b"], [b"#f", b"/#f", b"\\x", b"/\x7f", b"//h/", b"@h/", b":81/"]
 VERSIONS = [b"HTTP/1.1"] * 5 + [b"HTTP/1.0"], [b"HTTP/2.0", b"HTTP/1.2", b"HTTP/0.9", b"HTTP/1.10", b"http/1.1", b"HTTP/1", b""]
 SPACES = [b" "], [b"  ", b"\t", b"", b"\x0b", b" \t"]
 LINE_ENDS = [b"\r\n"], [b"\n", b"\r", b"\r\r\n", b"\n\r", b" \r\n"]
 COLONS = [b": ", b":", b":\t", b":  "], [b" :", b"\t: ", b"::", b""]
-HOSTS = ([b"h", b"h:80", b"[2001:2::1]", b"[2001:2::1]:80", b"", b"h_1.example", b"h%41"],
-         [b"a b", b"a/b", b"u@h", b"h:x", b"h:1:2", b"h:65536", b"[2001:2::1", b"[::1]x", b"h%4", b"\xe9", b"h\\i", b"a,b"])
+HOSTS = ([b"h", b"h:80", b"[2001:2::1]", b"[2001:2::1]:80", b"", b"h_1.example", b"h%41", b"H.Example:", b":80", b"127.1", b"a!$&'()*+,;=b", b"h.", b"h:0080"],
+         [b"a b", b"a/b", b"u@h", b"h:x", b"h:1:2", b"h:65536", b"[2001:2::1", b"[::1]x", b"h%4", b"\xe9", b"h\\i", b"a,b", b"[]", b"[h]", b"[127.0.0.1]",
+          b"[::1%lo]", b"[::1]:x", b"]", b"h?a", b"h#f", b"http://h", b"h:-1", b"h:+1", b"h: 80", b"h\t", b"\"h\"", b"<h>", b"h|i"])
 FIELDS = ([(b"Accept", b"*/*"), (b"X-Empty", b""), (b"X-Obs", b"caf\xe9"), (b"X-Words", b"a  b\tc"), (b"Connection", b"close"),
            (b"Connection", b"keep-alive"), (b"Connection", b"x-gone, Close"), (b"x-gone", b"1"), (b"Expect", b"100-continue"),
            (b"Cookie", b"a=b; c=d"), (b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT")],
@@ -79,10 +82,16 @@ def head(random, start, framing, host):
     return start + b"".join(lines) + some(random, LINE_ENDS)
 
 
+def target(random):
+    if random.random() < 0.75:
+        return some(random, TARGETS)
+    return some(random, SCHEMES) + some(random, HOSTS) + some(random, PATHS)
+
+
 def request(random):
-    start = some(random, METHODS) + some(random, SPACES) + some(random, TARGETS) + some(random, SPACES) + some(random, VERSIONS) + some(random, LINE_ENDS)
+    start = some(random, METHODS) + some(random, SPACES) + target(random) + some(random, SPACES) + some(random, VERSIONS) + some(random, LINE_ENDS)
     if random.random() < 0.02:
-        start = b"CONNECT h:80 HTTP/1.1\r\n"
+        start = b"CONNECT " + random.choice([b"h:80", b"h:80", some(random, HOSTS)]) + b" HTTP/1.1\r\n"
     hosts = 1 if random.random() > ODD else random.choice([0, 2])
     framing, body = framed(random, True)
     front = b"" if random.random() > ODD / 2 else random.choice([b"\r\n", b"\n", b"\r\n\r\n", b" "])

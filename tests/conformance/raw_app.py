@@ -2,14 +2,16 @@
 
 8080  HTTP/1.1: answers each complete request with its own target, and /response/N with the N-th vector of
       smuggling_responses.py, whatever that is
-8081  one line in, one line of JSON out: what each connection brought since the last line, how many requests were
-      complete, and whether it is closed
+8082  HTTP/2: the same, each stream written down as if it were a connection of HTTP/1 (raw_http2_app.py)
+8081  one line in, one line of JSON out: what each connection brought since the last line, the targets of requests
+      that were complete, and whether it is closed
 """
 import json
 import socket
 import socketserver
 import threading
 
+from raw_http2_app import serve_http2
 from smuggling_responses import RESPONSES
 
 
@@ -19,7 +21,7 @@ class Record:
         self.connections = []
 
     def begin(self):
-        entry = {"bytes": b"", "complete": 0, "closed": False}
+        entry = {"bytes": b"", "complete": [], "closed": False}
         with self.lock:
             self.connections.append(entry)
         return entry
@@ -30,7 +32,7 @@ class Record:
                     if entry["bytes"] or entry["complete"] or entry["closed"]]
             self.connections = [entry for entry in self.connections if not entry["closed"]]
             for entry in self.connections:
-                entry["bytes"], entry["complete"] = b"", 0
+                entry["bytes"], entry["complete"] = b"", []
         return [entry for entry in news if entry["bytes"]]
 
 
@@ -84,15 +86,20 @@ class Application(socketserver.BaseRequestHandler):
                 pass
         else:
             self.exactly(int(fields.get(b"content-length", b"0")))
-        with record.lock:
-            self.entry["complete"] += 1
         method, target, _ = start.split(b" ")
+        with record.lock:
+            self.entry["complete"].append(target.decode("latin-1"))
         if target.startswith(b"/response/"):
             self.request.sendall(RESPONSES[int(target.rpartition(b"/")[2])][3])
         else:
             body = b"" if method == b"HEAD" else target
             self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(target), body))
         return True
+
+
+class Http2Application(socketserver.BaseRequestHandler):
+    def handle(self):
+        serve_http2(self.request, record)
 
 
 class Control(socketserver.StreamRequestHandler):
@@ -108,5 +115,6 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 1024
 
 
-threading.Thread(target=Server(("::", 8081), Control).serve_forever, daemon=True).start()
+for port, handler in ((8081, Control), (8082, Http2Application)):
+    threading.Thread(target=Server(("::", port), handler).serve_forever, daemon=True).start()
 Server(("::", 8080), Application).serve_forever()

@@ -4,55 +4,20 @@ The vectors of smuggling_requests.py and smuggling_responses.py go over raw sock
 """
 import json
 import re
-import subprocess
 
 import pytest
 
 import smuggling_requests
-from mesh import ROOT, WEFT, Mesh, deployment, namespace, pod, service, service_account
+from raw_mesh import CONTROL_PORT, PORT, WAYS_IN, run
 from smuggling_requests import HEAD, NOTHING, PASSED, REFUSED
 from smuggling_responses import CUT, RESPONSES
 
-RAW = "raw"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: app\r\n\r\n"
-
-
-def with_control(made):
-    made["spec"]["ports"].append({"name": "tcp-control", "port": 81, "targetPort": 8081})
-    return made
-
-
-@pytest.fixture(scope="module")
-def mesh():
-    """`app` has a sidecar, `bare` has none; `client` calls out through one, `old` has none and is let in."""
-    objects = [namespace("default"), namespace("legacy", inject=False), service_account("client"), service_account("app"),
-               pod("client", account="client"), pod("old", ns="legacy"),
-               deployment("app", RAW, ports=(8080, 8081)), with_control(service("app")),
-               # The same application, one request a connection between the sidecars.
-               with_control(service("cased", selector={"app": "app"}, annotations={"weft.mesh/preserve-case": "true"})),
-               deployment("bare", RAW, ports=(8080, 8081), ns="legacy"), with_control(service("bare", ns="legacy"))]
-    with Mesh(objects, images={RAW: f"/usr/bin/python3 {ROOT}/tests/conformance/raw_app.py"}) as up:
-        yield up
-
-
-def run(mesh, pod_name, ns, **job):
-    done = subprocess.run([str(WEFT), "local", "exec", "--name", mesh.name, "-n", ns, pod_name, "--", "/usr/bin/python3",
-                           f"{ROOT}/tests/conformance/raw_client.py"], input=json.dumps(job), capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-WAYS_IN = {
-    "outbound sidecar": ("client", "default", "app"),
-    "outbound sidecar, HTTP/1.1 behind it": ("client", "default", "cased"),
-    "outbound sidecar, no sidecar behind it": ("client", "default", "bare.legacy"),
-    "inbound sidecar": ("old", "legacy", "app.default"),
-}
 
 
 def ask(mesh, way, vectors, keep):
     pod_name, ns, host = WAYS_IN[way]
-    return run(mesh, pod_name, ns, kind="requests", to=[host, 80], control=[host, 81], keep=keep,
+    return run(mesh, "raw_client.py", pod_name, ns, kind="requests", to=[host, PORT], control=[host, CONTROL_PORT], keep=keep,
                vectors=[vector.decode("latin-1") for vector in vectors])
 
 
@@ -77,9 +42,9 @@ def why_wrong(result, status, stage):
 
 
 @pytest.mark.parametrize("way", WAYS_IN)
-def test_every_request_vector_is_refused_and_reaches_no_application(mesh, way):
+def test_every_request_vector_is_refused_and_reaches_no_application(raw_mesh, way):
     vectors = [(*vector, NOTHING)[:4] for vector in REFUSED]
-    results = ask(mesh, way, [data + SMUGGLED for _, _, data, _ in vectors], keep=False)
+    results = ask(raw_mesh, way, [data + SMUGGLED for _, _, data, _ in vectors], keep=False)
     wrong = {rule: problem for (rule, status, _, stage), result in zip(vectors, results)
              if (problem := why_wrong(result, status, stage))}
     print(f"{way}: {len(vectors)} vectors")
@@ -87,8 +52,8 @@ def test_every_request_vector_is_refused_and_reaches_no_application(mesh, way):
 
 
 @pytest.mark.parametrize("way", WAYS_IN)
-def test_the_nearest_valid_requests_pass_and_mean_one_thing(mesh, way):
-    results = ask(mesh, way, [data for _, data, _ in PASSED], keep=True)
+def test_the_nearest_valid_requests_pass_and_mean_one_thing(raw_mesh, way):
+    results = ask(raw_mesh, way, [data for _, data, _ in PASSED], keep=True)
     for (rule, _, expected), result in zip(PASSED, results):
         assert result["reply"].startswith("HTTP/1.1 200 "), (rule, result)
         seen = "".join(entry["bytes"] for entry in result["seen"]).encode("latin-1")
@@ -129,8 +94,8 @@ def why_wrong_response(result, method, expected):
 
 
 @pytest.mark.parametrize("host", ["app", "cased", "bare.legacy"])
-def test_every_response_vector_is_refused_and_poisons_nothing(mesh, host):
-    results = run(mesh, "client", "default", kind="responses", to=[host, 80],
+def test_every_response_vector_is_refused_and_poisons_nothing(raw_mesh, host):
+    results = run(raw_mesh, "raw_client.py", "client", "default", kind="responses", to=[host, PORT],
                   vectors=[[number, vector[1]] for number, vector in enumerate(RESPONSES)])
     wrong = {rule: {"problem": problem, **result} for (rule, method, expected, _), result in zip(RESPONSES, results)
              if (problem := why_wrong_response(result, method, expected))}

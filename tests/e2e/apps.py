@@ -1,7 +1,7 @@
 """Applications for end-to-end tests, chosen by the environment variable APP. They know nothing of a mesh.
 
 APP=big    GET /N answers N bytes; POST answers with the number of bytes received
-APP=ordered as big, with bodies of tests/e2e/ordered.py; POST answers how many bytes were in order
+APP=ordered as big, with bodies of tests/e2e/ordered.py; POST answers how many bytes were in order, POST /S reads a MiB every S seconds
 APP=broken answers every GET with 503
 APP=heads  HTTP: answers with the head that it was asked with
 APP=echo   TCP: sends back what comes, half-close included
@@ -9,7 +9,7 @@ APP=mysql  TCP: speaks first, then sends back what comes; PORTS="1 2 3": on all 
 APP=mute   accepts and says nothing, and closes at the first byte
 APP=deaf   accepts and says nothing, whatever comes
 APP=crowd  HTTP: /N answers nobody until N such requests are there at once, and then them all
-APP=tell   HTTP: answers all with STATUS and TEXT after LATENCY seconds; /seen lists what came, /count says how much
+APP=tell   HTTP: answers all with STATUS and TEXT after LATENCY seconds; /seen lists what came and when, /count says how much
 APP=https  big over TLS, with a certificate of its own signing for a name that nobody calls; /N with N=0 is empty
 APP=metered big, and on port 9100 GET /own answers a page of metrics: what /tmp/weft-metrics-page holds, if it is there; nothing for "404" and "mute"
 APP=grpc   gRPC, plaintext: test.Echo/{Unary,Download,Numbered,Upload,Chat,Flaky} on plain bytes
@@ -67,11 +67,16 @@ class Ordered(Big):
         ordered.write(self.wfile, size)
 
     def do_POST(self):
-        body = str(ordered.check(self.rfile, int(self.headers["content-length"]))).encode()
+        self.pause = float(self.path.strip("/") or 0)
+        body = str(ordered.check(self, int(self.headers["content-length"]))).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def read(self, size):
+        time.sleep(self.pause)
+        return self.rfile.read(size)
 
 
 class Heads(http.server.BaseHTTPRequestHandler):
@@ -97,7 +102,7 @@ class Tell(http.server.BaseHTTPRequestHandler):
         if self.path == "/count":
             return self.reply(200, str(len(self.seen)))
         self.seen.append({"method": self.command, "path": self.path, "host": self.headers.get("host"), "body": body[:100],
-                          "headers": list(self.headers.items())})
+                          "headers": list(self.headers.items()), "at": time.monotonic()})
         time.sleep(float(os.environ.get("LATENCY", "0")))
         return self.reply(int(os.environ.get("STATUS", "200")), os.environ.get("TEXT", ""))
 
@@ -201,7 +206,7 @@ def serve_echo():
     pod = socket.gethostname()
 
     def unary(request, context):
-        context.set_trailing_metadata((("x-pod", pod),))
+        context.set_trailing_metadata((("x-pod", pod), ("x-peer", context.peer())))
         if request == b"fail":
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "as asked: \u00e4")
         return request

@@ -2,8 +2,8 @@
 
 load.py steady HOST RATE
     GET and POST in turn on kept connections, so many a second, until its standard input ends: {"requests": N, "seconds": S,
-    "failed": {what: count}, "answers": {body: count}}. A request is due at its moment, whatever became of those before; it
-    is late when all connections are busy
+    "slowest": S, "failed": {what: count}, "answers": {body: count}}. A request is due at its moment, whatever became of
+    those before; it is late when all connections are busy. `slowest` counts from that moment to the answer
 load.py stream HOST [--batch N] [--header 'x-user: {i}'] [--users N] [--batches N]
     one request after the other; after each batch a line {"begin", "end", "codes", "counts", "users"}: monotonic times, how
     many of each status and of each body of a 200, and with --users who got which
@@ -60,6 +60,7 @@ def steady(options):
     over = threading.Event()
     lock = threading.Lock()
     failed, answers = collections.Counter(), collections.Counter()
+    waited = []
 
     def one(connection, number):
         method = "POST" if number % 2 else "GET"
@@ -75,9 +76,11 @@ def steady(options):
         while not over.is_set():
             with lock:
                 number = next(turn)
-            time.sleep(max(0.0, begun + number / options.rate - time.monotonic()))
+            due = begun + number / options.rate
+            time.sleep(max(0.0, due - time.monotonic()))
             try:
                 one(connection, number)
+                waited.append(time.monotonic() - due)
             except OSError as error:
                 connection.socket = None
                 with lock:
@@ -90,8 +93,8 @@ def steady(options):
     over.set()
     for worker in workers:
         worker.join()
-    print(json.dumps({"requests": sum(failed.values()) + sum(answers.values()), "seconds": round(time.monotonic() - begun, 1),
-                      "failed": failed, "answers": answers}))
+    print(json.dumps({"requests": sum(failed.values()) + sum(answers.values()), "seconds": round(time.monotonic() - begun, 3),
+                      "slowest": round(max(waited, default=0), 3), "failed": failed, "answers": answers}))
 
 
 def stream(options):

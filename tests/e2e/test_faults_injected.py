@@ -1,4 +1,5 @@
 """Trouble on purpose, copies of requests, retries and their budget: real applications, annotations changed while running."""
+import bisect
 import json
 import re
 import time
@@ -7,6 +8,8 @@ import pytest
 
 from mesh import Mesh, deployment, namespace, pod, service, service_account
 from test_http2 import grpc_client
+
+BROKEN_SECONDS = 0.4
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +20,8 @@ def mesh():
                deployment("shop", "python", name="shop-v1", labels={"version": "v1"}, env={"APP": "tell", "TEXT": "v1"}),
                deployment("shop", "python", name="shop-v2", labels={"version": "v2"},
                           env={"APP": "tell", "TEXT": "v2", "STATUS": "503", "LATENCY": "1"}),
-               service_account("broken"), service("broken", annotations={"weft.mesh/retry-attempts": "10"}),
-               deployment("broken", "python", env={"APP": "tell", "STATUS": "503", "LATENCY": "0.05"}),
+               service_account("broken"), service("broken", annotations={"weft.mesh/retry-attempts": "2"}),
+               deployment("broken", "python", env={"APP": "tell", "STATUS": "503", "LATENCY": BROKEN_SECONDS}),
                service_account("echo"), deployment("echo", "python", env={"APP": "grpc"}),
                service("echo", port_name="grpc")]
     with Mesh(objects) as up:
@@ -72,9 +75,9 @@ def test_the_number_of_tries_is_told_on_demand(mesh):
     assert attempts("-H", "x-weft-attempts: 1", "http://shop/") == "1"
     assert not any("x-weft" in name.lower() for request in json.loads(inside(mesh, "shop-v1", "/seen"))
                    for name, _ in request["headers"])
-    annotate(mesh, "service/broken", "weft.mesh/attempts-header=true", "weft.mesh/retry-attempts=2",
-             until=lambda: attempts("http://broken/") == "3")
-    mesh.annotate("service/broken", "weft.mesh/retry-attempts=10")
+    annotate(mesh, "service/broken", "weft.mesh/attempts-header=true", "weft.mesh/retry-attempts=1",
+             until=lambda: attempts("http://broken/") == "2")
+    annotate(mesh, "service/broken", "weft.mesh/retry-attempts=2", until=lambda: attempts("http://broken/") == "3")
 
 
 def test_copies_go_to_the_mirror_and_callers_do_not_notice(mesh):
@@ -95,17 +98,40 @@ def test_copies_go_to_the_mirror_and_callers_do_not_notice(mesh):
     mesh.annotate("service/shop", "weft.mesh/mirror-")
 
 
-def test_the_load_on_a_backend_that_always_fails_rises_by_no_more_than_the_budget(mesh):
-    """32 clients, all of whose requests fail and may be tried ten times more."""
+# Of 95 requests in flight so many may be retries: 20 % of 80, 50 % of 64, and three where that is more.
+@pytest.mark.parametrize("percent, most", [(20, 16), (50, 32), (0, 3)])
+def test_the_load_on_a_backend_that_always_fails_rises_by_no_more_than_the_budget(mesh, percent, most):
+    """95 clients, all of whose requests fail. A retry carries the id of its first try, so the application tells them
+    apart, and as a try takes it BROKEN_SECONDS at the least, how many were there at once."""
+    if percent != 20:  # the default
+        mesh.annotate("service/broken", f"weft.mesh/retry-budget={percent}%")
+
+    def budget():
+        mesh.curl("client", "-d", "never tried again", "http://broken/")
+        return {each["host"]: each["retry"]["budget_percent"] for each in json.loads(mesh.admin("client", "/config"))["services"]}
+    assert mesh.until(lambda: percent in [value for host, value in budget().items() if host.startswith("broken.")], 5), budget()
+    clients, requests = 95, 760
     before = int(inside(mesh, "broken", "/count"))
-    requests = 1600
-    out = mesh.exec("client", "h2load", "--h1", "-c", "32", "-n", str(requests), "http://broken/").stdout
+    out = mesh.exec("client", "h2load", "--h1", "-c", str(clients), "-n", str(requests), "http://broken/").stdout
     assert f"{requests} done" in out and f"{requests} 5xx" in out, out
-    tries = int(inside(mesh, "broken", "/count")) - before
-    print(f"{requests} requests made {tries} tries: {tries / requests - 1:+.1%}")
-    # The share is one of what is in flight, where first tries wait longer for a busy backend than retries do; at the end
-    # fewer than 32 are left, and three at a time may go on whatever their share. Without a budget it would be 11 times.
-    assert requests * 1.02 < tries <= requests * 1.5
+    known, first_tries, retries = set(), [], []
+    for request in json.loads(inside(mesh, "broken", "/seen"))[before:]:
+        number = dict(request["headers"])["x-request-id"]
+        (retries if number in known else first_tries).append(request["at"])
+        known.add(number)
+    assert len(first_tries) == requests
+    first_tries.sort()
+    retries.sort()
+    at_once = [bisect.bisect(retries, at) - bisect.bisect(retries, at - BROKEN_SECONDS) for at in retries]
+    # Not while connections are made, nor at the end, when few first tries are left.
+    begin, end = first_tries[clients], first_tries[-clients]
+    rise = sum(begin <= at < end for at in retries) / (requests - 2 * clients)
+    slower = max(1.0, (end - begin) * (clients - most) / (requests - 2 * clients) / BROKEN_SECONDS)
+    print(f"budget {percent} %: up to {max(at_once)} retries at once, the load rose by {rise:.1%}, in all {len(retries)} retries; "
+          f"a first try took {slower:.2f} times as long as the application")
+    assert most * 0.75 <= max(at_once) <= most
+    assert most / clients / 4 < rise <= 1.25 * most / (clients - most) * slower
+    mesh.annotate("service/broken", "weft.mesh/retry-budget-")
 
 
 def test_an_unavailable_grpc_answer_is_tried_again_where_it_is_named(mesh):

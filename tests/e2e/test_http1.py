@@ -128,7 +128,8 @@ def websocket(mesh, host, opening=""):
     out = python(mesh, """
 import asyncio, sys, websockets
 async def main(host, opening):
-    async with websockets.connect(f"ws://{host}/chat", max_size=None) as peer:
+    # hypercorn answers a close and then leaves the stream open.
+    async with websockets.connect(f"ws://{host}/chat", max_size=None, close_timeout=1) as peer:
         assert not opening or await peer.recv() == opening
         for message in ("hello", bytes(range(256)) * 4096):
             await peer.send(message)
@@ -179,14 +180,50 @@ def test_requests_get_an_id_and_their_scheme_and_keep_what_they_have(mesh):
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", made)
     assert value(ask(mesh, get("/echo")), "x-request-id") != made
     assert value(seen, "x-forwarded-proto") == "http"
-    assert not [line for line in seen["fields"] if re.match(r"(x-forwarded-for|via|forwarded|server):", line, re.I)]
+    assert not [line for line in seen["fields"] if re.match(r"(x-forwarded-for|x-forwarded-host|via|forwarded|server):", line, re.I)]
     # The same id in the access logs of both sides.
     for name in ("client", mesh.pod_of("app")):
         assert mesh.until(lambda: made in [line.get("request_id") for line in mesh.access_log(name)]), name
-    own = {"x-request-id": "mine-1", "x-forwarded-proto": "https", "x-forwarded-for": "198.18.9.9", "via": "1.1 gate",
+    own = {"x-request-id": "mine-1", "x-forwarded-proto": "https", "x-forwarded-for": "198.18.9.9", "x-forwarded-host": "shop.example:8443",
+           "forwarded": "for=198.18.9.9;host=shop.example;proto=https", "via": "1.1 gate",
            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=b", "b3": "0"}
     seen = ask(mesh, get("/echo", *(f"{name}: {text}" for name, text in own.items())))
     assert {name: value(seen, name) for name in own} == own
+
+
+# A key and a certificate of the CA, had with the pod's own token: what a gateway that is none of weft's would do.
+CERTIFICATE = """
+import grpc, json, pathlib, subprocess
+given = pathlib.Path("/var/run/secrets/weft")
+made = subprocess.run("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout - -subj /".split(),
+                      check=True, capture_output=True, text=True).stdout
+key, begin, csr = made.partition("-----BEGIN CERTIFICATE REQUEST")
+csr = (begin + csr).encode()
+assert 127 < len(csr) < 16384  # a length of two bytes
+roots = grpc.ssl_channel_credentials((given / "bundle/root-cert.pem").read_bytes())
+with grpc.secure_channel("weft-ca.weft-system.svc:15012", roots) as channel:
+    create = channel.unary_unary("/istio.v1.auth.IstioCertificateService/CreateCertificate")
+    answer = create(bytes([10, len(csr) & 127 | 128, len(csr) >> 7]) + csr, timeout=30,
+                    metadata=[("authorization", "Bearer " + (given / "token/token").read_text().strip())])
+leaf = answer[answer.index(b"-----BEGIN"):]
+print(json.dumps({"key": key, "certificate": leaf[:leaf.index(b"-----END CERTIFICATE-----") + 26].decode()}))
+"""
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_where_tls_ends_at_the_receiver_and_no_sidecar_called_the_scheme_is_https(mesh, version):
+    """docs/configuration.md, Headers: x-forwarded-proto."""
+    made = json.loads(mesh.exec("client", "/usr/bin/python3", "-c", CERTIFICATE, container="weft-sidecar").stdout)
+    for name, text in made.items():
+        (mesh.folder / name).write_text(text)
+    call = ["curl", "-sS", "-m", "10", "-k", version, "--cert", mesh.folder / "certificate", "--key", mesh.folder / "key",
+            f"https://{mesh.pods('app')[0]['address']}:8080/echo"]
+    seen = json.loads(mesh.node(*call).stdout)
+    assert value(seen, "x-forwarded-proto") == "https"
+    assert value(seen, "x-forwarded-client-cert").endswith(";URI=spiffe://cluster.local/ns/default/sa/client")
+    # A gateway before it may know better.
+    seen = json.loads(mesh.node(*call, "-H", "x-forwarded-proto: http").stdout)
+    assert value(seen, "x-forwarded-proto") == "http"
 
 
 STEADY = """

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from mesh import Mesh, deployment, namespace, pod, service, service_account
+from test_traffic import memory_stays_flat
 
 GRPC_CLIENT = '''
 import json, sys, time
@@ -97,18 +98,22 @@ print(json.dumps({"turns": turns, "rest": [m.decode() for m in answers]}))
 
 
 def test_one_long_lived_client_connection_spreads_evenly(mesh):
+    """One call after the other, so that it matters to nobody how quick a pod is: all are equals, and chance decides. By
+    chance one of them is further than 15 % from its share once in 50 million runs."""
     got = grpc_client(mesh, '''
 pods = {}
-for i in range(300):
+for i in range(3000):
     name = unary(b"x")["trailers"]["x-pod"]
     pods[name] = pods.get(name, 0) + 1
 print(json.dumps(pods))
 ''')
-    assert len(got) == 3 and min(got.values()) > 60, got
+    print(got)
+    assert len(got) == 3 and all(abs(count - 1000) <= 150 for count in got.values()), got
 
 
 def test_a_hundred_megabytes_in_one_message_both_ways(mesh):
-    got = grpc_client(mesh, '''
+    with memory_stays_flat(mesh, "client", *(each["name"] for each in mesh.pods("echo"))):
+        got = grpc_client(mesh, '''
 size = 100_000_000
 up = channel.stream_unary("/test.Echo/Upload")(iter([b"z" * size]), timeout=120).decode()
 down = [len(m) for m in channel.unary_stream("/test.Echo/Download")(b"1 100000000", timeout=120)]

@@ -9,7 +9,7 @@ import pytest
 from mesh import WEFT, Mesh, deployment, namespace, pod, service, service_account
 from test_traffic import resident
 
-PORTS = range(8080, 8085)  # a server listens on each, so that there are first contacts enough
+PORTS = range(8080, 8090)  # a server listens on each, so that there are first contacts enough
 
 # Seconds from the connect to the first byte, for each port, and what it was.
 GREETING_CLIENT = '''
@@ -82,20 +82,28 @@ def mesh(tmp_path_factory):
         yield up
 
 
-COMBINATIONS = [(caller, server, declared)
-                for caller, server, declared in itertools.product(("client", "old"), ("strict", "permissive", "plain"), ("tcp", "undeclared"))
-                if (caller, server) != ("old", "strict")]
+# The old one has no sidecar that a Service's declaration would mean something to; nor is there any on its way to the plain
+# one, and the strict one does not answer it.
+COMBINATIONS = [("client", server, declared) for server, declared in itertools.product(("strict", "permissive", "plain"), ("tcp", "undeclared"))]
+COMBINATIONS.append(("old", "permissive", "undeclared"))
 
 
 @pytest.mark.parametrize("caller, server, declared", COMBINATIONS)
 def test_a_server_that_speaks_first_is_heard_within_150_ms(mesh, caller, server, declared):
-    """First contacts: nothing is known of these ports yet. The quickest of them counts, for the machine has other work."""
+    """First contacts: nothing is known of these ports yet. Four of five are heard in time, or else four of five others, for
+    the machine has other work. Where the port is declared, and a sidecar calls, nobody waits for a silence of 100 ms."""
     host = f"{server}-{declared}.{'legacy' if server == 'plain' else 'default'}"
-    out = mesh.exec(caller, "/usr/bin/python3", "-c", GREETING_CLIENT, host, *PORTS, ns="legacy" if caller == "old" else "default").stdout
-    seen = json.loads(out)
-    assert {words for _, words in seen} == {"5.7.0-greeting\n"}
-    print(caller, server, declared, [f"{seconds * 1000:.0f} ms" for seconds, _ in seen])
-    assert min(seconds for seconds, _ in seen) < 0.150
+    limit = 0.100 if (caller, declared) == ("client", "tcp") else 0.150
+    for ports in (PORTS[:5], PORTS[5:]):
+        out = mesh.exec(caller, "/usr/bin/python3", "-c", GREETING_CLIENT, host, *ports, ns="legacy" if caller == "old" else "default").stdout
+        seen = json.loads(out)
+        assert {words for _, words in seen} == {"5.7.0-greeting\n"}
+        waits = sorted(seconds for seconds, _ in seen)
+        print(f"{caller} {server} {declared}: {[f'{seconds * 1000:.0f} ms' for seconds in waits]}")
+        if waits[-2] < limit:
+            break
+    else:
+        pytest.fail(f"twice more than one of five took longer than {limit} s, now {waits}")
 
 
 def test_a_plaintext_client_hears_nothing_from_a_strict_server(mesh):

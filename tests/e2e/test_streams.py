@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from mesh import WEFT, Mesh, deployment, namespace, pod, service, service_account
-from test_traffic import resident
+from mesh import ROOT, WEFT, Mesh, deployment, namespace, pod, service, service_account
+from test_traffic import memory_stays_flat, resident
 
 GRPC_READER = '''
 import json, sys, time
@@ -37,6 +37,39 @@ words.put(None)
 print(json.dumps({"turns": turns, "rest": len(list(answers))}))
 '''
 
+# Messages to an echo whose answers nobody reads, until no more of them can be sent; then all of them are read. What the
+# caller's own kernel would hold for it is little.
+WEBSOCKET_CLIENT = '''
+import asyncio, socket, sys, websockets
+host, count, size = sys.argv[1], int(sys.argv[2]), 65536
+def message(number):
+    return number.to_bytes(8, "big") * (size // 8)
+async def main():
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    plain.connect((host, 80))
+    # hypercorn (socket2) answers a close and then leaves the stream open.
+    async with websockets.connect(f"ws://{host}/chat", sock=plain, max_size=None, compression=None, ping_interval=None,
+                                  close_timeout=1) as peer:
+        if host == "socket2":
+            assert await peer.recv() == "HTTP/2 /chat"
+        sent = 0
+        async def write():
+            nonlocal sent
+            while sent < count:
+                await peer.send(message(sent))
+                sent += 1
+        writer, before = asyncio.create_task(write()), -1
+        while sent != before:
+            before = sent
+            await asyncio.sleep(1)
+        for number in range(count):
+            assert await peer.recv() == message(number), number
+        await writer
+    print(sent, before, peer.close_code)
+asyncio.run(main())
+'''
+
 
 @pytest.fixture(scope="module")
 def mesh():
@@ -44,7 +77,10 @@ def mesh():
                service_account("grpc"), deployment("grpc", "python", env={"APP": "grpc"}), service("grpc", port_name="grpc"),
                service_account("big"), deployment("big", "python", env={"APP": "big"}), service("big"),
                service_account("ordered"), deployment("ordered", "python", env={"APP": "ordered"}), service("ordered")]
-    with Mesh(objects) as up:
+    for app, image, protocol in (("socket", "websocket", "http"), ("socket2", "websocket_http2", "http2")):
+        objects += [service_account(app), deployment(app, image), service(app, port_name=protocol)]
+    images = {name: f"/usr/bin/python3 {ROOT}/tests/e2e/{name}_app.py" for name in ("websocket", "websocket_http2")}
+    with Mesh(objects, images=images) as up:
         yield up
 
 
@@ -100,6 +136,26 @@ def test_an_upload_that_is_written_slowly_arrives_whole(mesh, version):
                f"curl -s -m 60 {version} -T - -X POST -H 'Content-Length: 1000000' -H 'Transfer-Encoding:' http://big/")
     assert mesh.exec("client", "sh", "-c", command).stdout == "1000000"
     small(mesh, "client", mesh.pod_of("big"))
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_an_upload_that_is_read_slowly_costs_no_memory(mesh, version):
+    """100 MB, of which the application reads a MiB every 50 ms."""
+    size = 100_000_000
+    command = (f"/usr/bin/python3 {ROOT}/tests/e2e/ordered.py write {size} | curl -sS -m 100 {version} -T - -X POST "
+               f"-H 'Content-Length: {size}' -H 'Transfer-Encoding:' http://ordered/0.05")
+    with memory_stays_flat(mesh, "client", mesh.pod_of("ordered")):
+        assert mesh.exec("client", "sh", "-c", command).stdout == str(size)
+
+
+@pytest.mark.parametrize("host", ["socket", "socket2"])
+def test_a_websocket_that_is_read_slowly_costs_no_memory(mesh, host):
+    """64 MiB there and back, of which the caller reads nothing until all is written, or nothing can be written any more. An
+    application of HTTP/1 and one of HTTP/2."""
+    with memory_stays_flat(mesh, "client", mesh.pod_of(host)):
+        sent, unread, code = mesh.exec("client", "/usr/bin/python3", "-c", WEBSOCKET_CLIENT, host, 1024).stdout.split()
+    print(f"{host}: {unread} of {sent} messages were on their way when the first was read")
+    assert (sent, code) == ("1024", "1000")
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])

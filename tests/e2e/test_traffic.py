@@ -1,4 +1,5 @@
 """What the mesh carries: bodies of any size, many requests, opaque TCP, and how little it holds meanwhile."""
+import contextlib
 import os
 import pathlib
 import re
@@ -43,6 +44,19 @@ def sidecar_pid(mesh, pod_name):
         except OSError:
             pass
     raise AssertionError(f"no sidecar of {pod_name} runs")
+
+
+@contextlib.contextmanager
+def memory_stays_flat(mesh, *pods):
+    """From here to the end of the block no sidecar of these pods is ever larger than 20 MiB, by the kernel's own high-water mark."""
+    processes = {name: pathlib.Path(f"/proc/{sidecar_pid(mesh, name)}") for name in pods}
+    for process in processes.values():
+        (process / "clear_refs").write_text("5")  # proc(5): the mark begins anew
+    yield
+    peaks = {name: int(re.search(r"^VmHWM:\s+(\d+) kB", (process / "status").read_text(), re.M).group(1))
+             for name, process in processes.items()}
+    print(f"sidecars, KiB resident at the most: {peaks}")
+    assert max(peaks.values()) < 20 * 1024, peaks
 
 
 def test_a_sidecar_at_rest_is_small(mesh):

@@ -16,7 +16,7 @@ weft_build_packages=(
   libspdlog-dev libgtest-dev libgmock-dev node-llhttp nlohmann-json3-dev libyaml-cpp-dev libcli11-dev
   libexpected-dev iptables iproute2 procps curl tcpdump tshark util-linux)
 weft_test_packages=(
-  python3-pytest python3-grpcio python3-h11 python3-websockets python3-hypercorn nghttp2-client nghttp2-server openssl jq
+  python3-pytest python3-grpcio python3-h11 python3-websockets python3-hypercorn python3-h2 nghttp2-client nghttp2-server openssl jq
   netcat-openbsd clang-16 libclang-rt-16-dev clang-tidy-16 clang-format-16 git)
 
 # The bench's peers and tools, which nobody else needs.

@@ -1,0 +1,117 @@
+"""Refused, not repaired, also where HTTP/2 comes in and HTTP/1 goes out: the vectors of smuggling_http2.py
+and smuggling_http2_valid.py.
+
+They go over raw sockets through real sidecars, to applications of HTTP/1 and of HTTP/2 that write down what they get.
+"""
+import re
+
+import pytest
+
+from http2_frames import TARGET
+from raw_mesh import CONTROL_PORT, HTTP2_PORT, PORT, WAYS_IN, run
+from smuggling_http2 import HEAD, NOTHING, REFUSED, WHOLE
+from smuggling_http2_valid import PASSED, UNSEEN
+
+# What comes as HTTP/2 travels as HTTP/2 between two sidecars, also to `cased`.
+WAYS = {**{way: (*who, PORT) for way, who in WAYS_IN.items() if "cased" not in who},
+        "outbound sidecar, to HTTP/2": ("client", "default", "app", HTTP2_PORT),
+        "inbound sidecar, to HTTP/2": ("old", "legacy", "app.default", HTTP2_PORT)}
+# What the runner sends of its own, beside and behind each vector, and what each vector is known by.
+OWN = re.compile(r"(POST /neighbour/\d+|GET /fence/\d+) HTTP/.*?\r\n\r\n(innocent)?", re.S)
+OWN_TARGET = re.compile(r"/(neighbour|fence)/\d+")
+REQUEST = re.compile(r"(?=\b[A-Z]+ /v\d{3} HTTP/)")
+
+
+def ask(mesh, way, vectors):
+    """Each result with `application`: what it has of the vector, and of how many messages it has the end."""
+    pod_name, ns, host, port = WAYS[way]
+    numbered = [[write.replace(TARGET, b"/v%03d" % number).decode("latin-1") for write in writes] for number, writes in enumerate(vectors)]
+    results = run(mesh, "raw_http2_client.py", pod_name, ns, to=[host, port], control=[host, CONTROL_PORT], vectors=numbered)
+    seen, ends = [""] * len(results), [0] * len(results)
+    for number, result in enumerate(results):
+        for entry in result.pop("seen"):
+            for request in REQUEST.split(OWN.sub("", entry["bytes"])):
+                seen[whose(request, number)] += request
+            for target in entry["complete"]:
+                ends[whose(f" {target}", number)] += not OWN_TARGET.fullmatch(target)
+    for number, result in enumerate(results):
+        result["application"] = seen[number].replace(f"/v{number:03}", "/"), ends[number]
+    return results
+
+
+def whose(request, otherwise):
+    """Where a connection was broken off, a request from it may come later than what the next one brought."""
+    number = re.match(r"\S* /v(\d{3})\b", request)
+    return int(number[1]) if number else otherwise
+
+
+def neighbours_wrong(number, result):
+    """A stream error is no other stream's."""
+    if result["verdict"][0] != "goaway" and result["neighbour"] != f"/neighbour/{number}":
+        return f"the neighbour was answered with {result['neighbour']!r}"
+    if result["fence"] != f"/fence/{number}":
+        return f"the next request was answered with {result['fence']!r}"
+    return None
+
+
+def why_wrong(vector, result):
+    """Nothing where the request was refused as it should be, otherwise what was seen."""
+    _, verdict, _, stage = (*vector, NOTHING)[:4]
+    seen, complete = result["application"]
+    if result["verdict"] not in verdict:
+        return f"expected {verdict}"
+    if result["verdict"] == ["status", 400] and ["x-weft-error", "bad-request"] not in result["fields"]:
+        return "the reply does not say why"
+    if stage == NOTHING and seen:
+        return "the application saw something"
+    if stage != WHOLE and complete:
+        return "the application has a whole message"
+    if complete > 1 or "/smuggled" in seen:
+        return "the application has what is behind"
+    return None
+
+
+def report(vectors, results, judge):
+    """Fails with a line for each vector that `judge` has something to say of."""
+    wrong = []
+    for number, (vector, result) in enumerate(zip(vectors, results)):
+        if problem := judge(vector, result) or neighbours_wrong(number, result):
+            wrong.append(f"{vector[0]}: {problem}; {result['verdict']} {result['body']!r} {result['fields']}, application: {result['application']}")
+    print(f"{len(results)} vectors")
+    assert len(results) == len(vectors) and not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_http2_vector_is_refused_and_reaches_no_application(raw_mesh, way):
+    report(REFUSED, ask(raw_mesh, way, [writes for _, _, writes, *_ in REFUSED]), why_wrong)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_no_application_may_see_is_dropped_where_it_is_not_refused(raw_mesh, way):
+    def judge(vector, result):
+        seen, complete = result["application"]
+        if vector[2].decode() in seen.lower() or "/smuggled" in seen:
+            return f"the application saw {vector[2]}"
+        return "no answer" if result["verdict"][0] == "nothing" or complete > 1 else None
+
+    report(UNSEEN, ask(raw_mesh, way, [writes for _, writes, _ in UNSEEN]), judge)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_nearest_valid_http2_requests_pass_and_mean_one_thing(raw_mesh, way):
+    def judge(vector, result):
+        _, _, parts, parts_of_http1 = (*vector, [])[:4]
+        seen, complete = result["application"]
+        wanted = parts + (parts_of_http1 if WAYS[way][3] == PORT else [])
+        missing = [part for part in wanted if part.decode("latin-1").lower() not in seen.lower()]
+        if result["verdict"] != ["status", 200] or complete != 1:
+            return f"expected 200 and one message, not {complete}"
+        return f"the application did not see {missing}" if missing else None
+
+    report(PASSED, ask(raw_mesh, way, [writes for _, writes, *_ in PASSED]), judge)
+
+
+def test_each_rule_of_the_http2_tables_stands_there_once():
+    rules = [vector[0] for vector in REFUSED + UNSEEN + PASSED]
+    assert len(set(rules)) == len(rules)
+    assert {vector[3] for vector in REFUSED if len(vector) > 3} == {HEAD, WHOLE}
