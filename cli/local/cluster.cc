@@ -107,7 +107,9 @@ Status Cluster::give_addresses(kube::Service& service) {
   const AddressPair pair = service_addresses(index);
   service.cluster_ips.clear();
   if (wish.v4) service.cluster_ips.push_back(pair.v4);
-  if (wish.v6) service.cluster_ips.push_back(pair.v6);
+  if (wish.v6)
+    service.cluster_ips.insert(wish.v6_first ? service.cluster_ips.begin() : service.cluster_ips.end(),
+                               pair.v6);
   service.json = with_cluster_ips(service.json, service.cluster_ips);
   return {};
 }

@@ -1,6 +1,7 @@
 #include "cli/local/endpoints.h"
 
 #include "base/text.h"
+#include "cli/local/pod_json.h"
 
 namespace weft::local {
 namespace {
@@ -67,8 +68,11 @@ DnsZone make_zone(const EndpointWorld& world) {
     record.addresses = service.cluster_ips;
     record.alias = service.external_name;
     if (service.headless) {
+      const Result<ServiceWish> wish = service_wish(service.json);
       for (const EndpointPod* pod : selected_pods(world, service)) {
-        record.addresses.insert(record.addresses.end(), pod->addresses.begin(), pod->addresses.end());
+        for (const IpAddress& address : pod->addresses) {
+          if (!wish || (address.is_v6() ? wish->v6 : wish->v4)) record.addresses.push_back(address);
+        }
       }
     }
     if (!record.alias.empty()) record.addresses.clear();

@@ -111,10 +111,12 @@ Result<ServiceWish> service_wish(std::string_view service_json) {
       if (family == "IPv6") wish.v6 = true;
       if (family == "IPv6" && families->size() == 1) wish.v4 = false;
     }
+    wish.v6_first = !families->empty() && families->front() == "IPv6";
   }
   const json* const policy = find(*spec, "ipFamilyPolicy");
   if (policy != nullptr && (*policy == "PreferDualStack" || *policy == "RequireDualStack"))
     wish.v4 = wish.v6 = true;
+  if (!wish.cluster_ips.empty()) wish.v6_first = wish.cluster_ips.front().is_v6();
   return wish;
 }
 

@@ -35,6 +35,7 @@ struct ServiceWish {
   std::vector<IpAddress> cluster_ips;
   bool v4 = true;
   bool v6 = false;
+  bool v6_first = false;  // of both
 };
 Result<ServiceWish> service_wish(std::string_view service_json);
 

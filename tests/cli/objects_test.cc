@@ -62,6 +62,11 @@ TEST(ServiceWish, ReadsFamiliesAndAddresses) {
   const auto only_v6 = service_wish(R"({"spec":{"ipFamilies":["IPv6"]}})");
   EXPECT_TRUE(only_v6->v6);
   EXPECT_FALSE(only_v6->v4);
+  const auto v6_first =
+      service_wish(R"({"spec":{"ipFamilies":["IPv6","IPv4"],"ipFamilyPolicy":"RequireDualStack"}})");
+  EXPECT_TRUE(v6_first->v4 && v6_first->v6 && v6_first->v6_first);
+  EXPECT_FALSE(service_wish(R"({"spec":{"ipFamilies":["IPv4","IPv6"]}})")->v6_first);
+  EXPECT_TRUE(service_wish(R"({"spec":{"clusterIPs":["2001:2:0:2::7","198.18.128.7"]}})")->v6_first);
   EXPECT_EQ(service_wish(R"({"spec":{"clusterIP":"198.18.128.99"}})")->cluster_ips.size(), 1u);
   EXPECT_TRUE(service_wish(R"({"spec":{"clusterIP":"None"}})")->cluster_ips.empty());
   EXPECT_FALSE(service_wish(R"({"spec":{"clusterIP":"nonsense"}})"));
