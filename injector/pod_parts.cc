@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "injector/scrape_rewrite.h"
 
@@ -10,7 +11,6 @@ namespace {
 
 constexpr std::uint16_t health_port = 15021;
 constexpr std::uint16_t metrics_port = 15090;
-constexpr unsigned workers_max = 64;
 
 Json resources(std::string_view cpu_request, std::string_view memory_request) {
   return {{"requests", {{"cpu", cpu_request}, {"memory", memory_request}}}};
@@ -74,7 +74,7 @@ class Environment {
 };
 
 unsigned workers(const policy::PodSettings& settings) {
-  if (settings.concurrency) return std::min(*settings.concurrency, workers_max);
+  if (settings.concurrency) return *settings.concurrency;
   return settings.cpu_limit ? workers_for_cpu_limit(*settings.cpu_limit) : 0;
 }
 
@@ -182,7 +182,7 @@ unsigned workers_for_cpu_limit(std::string_view quantity) {
   const auto number = parse_number<std::uint64_t>(whole);
   if (!number) return 0;
   const std::uint64_t cores = milli ? *number / 1000 : *number;
-  return static_cast<unsigned>(std::clamp<std::uint64_t>(cores, 1, workers_max));
+  return static_cast<unsigned>(std::clamp<std::uint64_t>(cores, 1, limits::workers_max));
 }
 
 }  // namespace weft::injector

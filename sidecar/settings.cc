@@ -1,11 +1,10 @@
 #include "sidecar/settings.h"
 
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace weft::sidecar {
 namespace {
-
-constexpr unsigned workers_max = 64;
 
 class Reader {
  public:
@@ -59,9 +58,9 @@ Status read_addresses(const Reader& env, Settings& settings) {
 Status read_behaviour(const Reader& env, Settings& settings) {
   if (const auto text = env.get("WEFT_CONCURRENCY")) {
     const auto workers = parse_number<unsigned>(*text);
-    if (!workers || *workers < 1 || *workers > workers_max) {
+    if (!workers || *workers < 1 || *workers > limits::workers_max) {
       return fail(Code::invalid,
-                  str_cat("WEFT_CONCURRENCY: expected 1 to ", workers_max, ", found '", *text, "'"));
+                  str_cat("WEFT_CONCURRENCY: expected 1 to ", limits::workers_max, ", found '", *text, "'"));
     }
     settings.workers = *workers;
   }

@@ -20,6 +20,9 @@ inline constexpr std::size_t write_low_bytes = 64 * 1024;       // and goes on b
 inline constexpr std::size_t detect_bytes_max = 16 * 1024 + 5;  // a ClientHello, in one record or many
 inline constexpr std::size_t grpc_message_bytes_max = 4 * 1024 * 1024;
 inline constexpr std::size_t chunk_line_bytes_max = 4096;
+inline constexpr unsigned interim_heads_max = 32;  // 1xx of one exchange
+
+inline constexpr unsigned workers_max = 64;  // threads of one sidecar
 
 // HTTP/2 (RFC 9113).
 inline constexpr unsigned http2_streams_max = 100;
@@ -42,6 +45,9 @@ inline constexpr unsigned mesh_http2_rate_factor = 20;
 inline constexpr auto http2_keepalive_interval =
     30s;  // a peer so long silent is pinged while streams are open
 inline constexpr auto http2_keepalive_timeout = 10s;  // and given up when it does not answer
+// A peer that was told to go has a round trip to hear of it; one that does not say that it has is not waited
+// for longer.
+inline constexpr auto http2_notice_timeout = 5s;
 
 // Times.
 inline constexpr auto connect_timeout = 5s;
@@ -55,6 +61,8 @@ inline constexpr auto config_wait = 1s;
 inline constexpr auto drain_timeout_max = 45s;
 inline constexpr auto shadow_timeout = 10s;  // then a copy for weft.mesh/mirror is given up
 inline constexpr auto pool_idle_timeout = 60s;
+// A used connection that closes so soon in place of an answer was about to: the request crossed the close.
+inline constexpr auto close_race_window = 1s;
 inline constexpr auto peer_patience_memory = 5min;  // so long counts what was seen of a peer's idle time-out
 // Age of a mesh HTTP connection, ± the jitter, so that those made together do not end together. A caller ends
 // its own first, between two requests; the receiver's limit is for callers that have none.

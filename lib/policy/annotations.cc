@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/edit_distance.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "policy/retry.h"
 #include "policy/values.h"
@@ -103,7 +104,7 @@ constexpr Entry<P> pod_entries[] = {
     audit_entry<P>,
     {"concurrency",
      [](P& p, const Piece& v, std::string_view) {
-       return store(grammar::number(v, 1, 128, "a number of worker threads"), p.concurrency);
+       return store(grammar::number(v, 1, limits::workers_max, "a number of worker threads"), p.concurrency);
      }},
     {"cpu-limit",
      [](P& p, const Piece& v, std::string_view) { return store(grammar::quantity(v), p.cpu_limit); }},

@@ -130,7 +130,7 @@ TEST(Annotations, ErrorsNameAnnotationColumnAndWhatWasExpected) {
       {P, "exclude-uids", "root",
        "weft.mesh/exclude-uids: column 1: expected a user id from 0 to 4294967294, found 'root'"},
       {P, "concurrency", "0",
-       "weft.mesh/concurrency: column 1: expected a number of worker threads from 1 to 128, found '0'"},
+       "weft.mesh/concurrency: column 1: expected a number of worker threads from 1 to 64, found '0'"},
       {P, "log-level", "trace",
        "weft.mesh/log-level: column 1: expected debug, info, warning, error or off, found 'trace'"},
       {P, "access-log", "on", "weft.mesh/access-log: column 1: expected off, errors or all, found 'on'"},
