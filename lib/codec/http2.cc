@@ -16,6 +16,11 @@ namespace {
 // (RFC 9110 § 8.6, RFC 9113 § 8.1.1).
 bool has_no_length(int status) { return status < 200 || status == 204; }
 
+// RFC 9110 § 6.5.1. (nghttp2 refuses Transfer-Encoding.)
+bool frames_or_addresses(const Headers& trailers) {
+  return trailers.has("content-length") || trailers.has("host");
+}
+
 // As HTTP/2 counts it.
 std::size_t list_bytes_max(const PeerLimits& peer) {
   return peer.head_bytes + peer.head_fields * limits::http2_field_overhead_bytes;
@@ -127,6 +132,12 @@ void Http2Session::check_order(StreamId id, bool may_begin) {
   }
 }
 
+void Http2Session::malformed(StreamId id, std::string_view why) {
+  Stream* const stream = find(id);
+  if (stream != nullptr && stream->malformed.empty()) stream->malformed = why;
+  count(Http2Limits::Event::forced_reset);
+}
+
 void Http2Session::end_with(Http2Code code, Error why) {
   fault_ = std::move(why);
   nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(code));
@@ -144,8 +155,18 @@ void Http2Session::head_complete(StreamId id, bool end) {
   if (stream == nullptr || stream->reset || fault_) return;
   const bool is_head = role_ == Role::server ? !stream->announced : !stream->head_received;
   if (!is_head) {
-    end_arrived(id, incoming_.take_trailers());
+    Headers trailers = incoming_.take_trailers();
+    if (frames_or_addresses(trailers)) {
+      reset(id, Http2Code::protocol_error);
+      return malformed(id, "trailers that frame or address the message");
+    }
+    end_arrived(id, std::move(trailers));
     return;
+  }
+  // nghttp2 asks for three digits; RFC 9110 § 15 for a first one of 1 to 5.
+  if (role_ == Role::client && incoming_.status() < 100) {
+    reset(id, Http2Code::protocol_error);
+    return malformed(id, "a status below 100");
   }
   stream->remote_end = end;
   if (role_ == Role::server) {
@@ -190,7 +211,10 @@ void Http2Session::stream_closed(StreamId id, std::uint32_t code) {
   // What nobody took must not shrink the connection's window for good.
   if (stream->unconsumed > 0) nghttp2_session_consume_connection(session_, stream->unconsumed);
   if (stream->remote_end) order_.ended(id);
-  if (!stream->announced) return;
+  if (!stream->announced) {
+    if (!stream->malformed.empty()) handler_.http2_refused(stream->malformed);
+    return;
+  }
   const bool never_sent = role_ == Role::client && !stream->head_sent;
   handler_.http2_closed(id, never_sent ? Http2Code::refused_stream : static_cast<Http2Code>(code));
 }

@@ -55,6 +55,8 @@ class Http2Handler {
   virtual void http2_goaway(StreamId last, Http2Code code, std::string_view debug) = 0;
   virtual void http2_pong(std::uint64_t payload) = 0;
   virtual void http2_settings() {}  // the peer's came, and are in force
+  // Server: a head came that makes no request, malformed or above the limits; its stream was reset.
+  virtual void http2_refused(std::string_view /*why*/) {}
 
  protected:
   ~Http2Handler() = default;
@@ -130,7 +132,8 @@ class Http2Session {
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Http2Limits::Event event);
   void check_order(StreamId id, bool may_begin);
-  void end_with(Http2Code code, Error why);  // by a GOAWAY that says `code`
+  void malformed(StreamId id, std::string_view why);  // of a stream that is reset for it
+  void end_with(Http2Code code, Error why);           // by a GOAWAY that says `code`
   void broke(int nghttp2_error);
 
   Role role_;

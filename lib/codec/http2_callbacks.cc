@@ -63,19 +63,20 @@ struct Http2Callbacks {
     return 0;
   }
 
-  static int header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size,
-                    const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
+  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                    void* user) {
     Http2Session& session = self(user);
     if (session.incoming_.add(text_of(name, name_size), text_of(value, value_size))) return 0;
-    session.count(Event::forced_reset);
+    session.malformed(frame->hd.stream_id, "a head that is larger than it may be");
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // resets this stream
   }
 
   // A malformed field makes the whole message malformed (RFC 9113 § 8.1.1), where nghttp2 would drop the
   // field.
-  static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
+  static int invalid_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*, std::size_t,
                             const std::uint8_t*, std::size_t, std::uint8_t, void* user) {
-    self(user).count(Event::forced_reset);
+    self(user).malformed(frame->hd.stream_id, "a malformed field");
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
@@ -132,8 +133,8 @@ struct Http2Callbacks {
   }
 
   // Frames that make nghttp2 reset a stream count as if the peer had reset it.
-  static int invalid_frame(nghttp2_session*, const nghttp2_frame*, int, void* user) {
-    self(user).count(Event::forced_reset);
+  static int invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user) {
+    self(user).malformed(frame->hd.stream_id, nghttp2_strerror(error));
     return 0;
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 #include "base/buffer.h"
 #include "codec/http2.h"
@@ -23,6 +24,7 @@ struct Http2Session::Stream {
   bool end_sent = false;
   bool reset = false;
   std::size_t unconsumed = 0;
+  std::string_view malformed;  // why its head is no request
 };
 
 }  // namespace weft::codec

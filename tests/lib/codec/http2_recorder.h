@@ -35,6 +35,7 @@ class Recorder final : public Http2Handler {
     note(str_cat("goaway ", last == 0x7fffffff ? std::string("all") : std::to_string(last), " ",
                  http2_code_name(code)));
   }
+  void http2_refused(std::string_view why) override { note(str_cat("refused ", why)); }
   void http2_pong(std::uint64_t payload) override { note(str_cat("pong ", payload)); }
 
   bool saw(std::string_view line) const {

@@ -22,6 +22,9 @@ TEST(Http2Request, IsBroughtIntoTheFormOfHttp1OrRefused) {
       {"GET", "/x?y", "h:80", {}, "h:80 /x?y"},
       {"GET", "/", "", {{"host", "h"}}, "h /"},
       {"GET", "/", "H", {{"host", "h"}}, "H /"},
+      {"GET", "/", "h", {{"host", "h:80"}}, "h /"},
+      {"GET", "/", "[2001:2::1]:80", {{"host", "[2001:2::1]"}}, "[2001:2::1]:80 /"},
+      {"GET", "/", "h", {{"host", "h:443"}}, "Host is not :authority"},
       {"OPTIONS", "*", "h", {}, "h *"},
       {"CONNECT", "", "h:1", {}, "h:1 h:1"},
       {"GET", "/", "h", {{"host", "g"}}, "Host is not :authority"},
@@ -32,6 +35,7 @@ TEST(Http2Request, IsBroughtIntoTheFormOfHttp1OrRefused) {
       {"GET", "/a#b", "h", {}, "malformed :path"},
       {"GET", "*", "h", {}, "malformed :path"},
       {"GET", "", "h", {}, "malformed :path"},
+      {"GET", "http://g/x", "h", {}, "malformed :path"},
       {"G T", "/", "h", {}, "malformed method"},
       {"CONNECT", "", "h", {}, "CONNECT wants host:port"},
   };
@@ -58,6 +62,27 @@ TEST(Http2Request, OfAnExtendedConnectKeepsItsPath) {
   head.authority = "h";
   EXPECT_TRUE(normalise_http2_request(head));
   EXPECT_EQ(head.target, "/chat");
+}
+
+// Behind h2c no rule sees a request any more.
+TEST(Http2Request, OfAnExtendedConnectNamesOneProtocolThatMayBeAskedFor) {
+  for (const char* protocol : {"websocket", "WebSocket", "connect-udp"}) {
+    RequestHead head;
+    head.method = "CONNECT";
+    head.target = "/chat";
+    head.authority = "h";
+    head.protocol = protocol;
+    EXPECT_TRUE(normalise_http2_request(head)) << protocol;
+  }
+  for (const char* protocol :
+       {"h2c", "H2C", "websocket, h2c", "web socket", "websocket;a=b", "websocket/13"}) {
+    RequestHead head;
+    head.method = "CONNECT";
+    head.target = "/chat";
+    head.authority = "h";
+    head.protocol = protocol;
+    EXPECT_FALSE(normalise_http2_request(head)) << protocol;
+  }
 }
 
 TEST(Http2Request, CookiesAreOneFieldAgain) {
