@@ -109,6 +109,7 @@ void write_tries(JsonLine& line, const std::vector<TryRecord>& tries) {
     line.text("endpoint", attempt.endpoint);
     line.text("reason", attempt.outcome);
     line.text("class", attempt.retry_class);
+    line.text("not_retried", attempt.not_retried);
     line.milliseconds("duration_ms", attempt.duration);
     line.close('}');
   }

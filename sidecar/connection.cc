@@ -38,7 +38,16 @@ void Connection::serve_http(Gate& gate) {
   downstream_->resume();
   http_ = std::make_unique<HttpDownstream>(context_, gate, protocol_, std::move(downstream_),
                                            std::move(start_.from_downstream), record_.peers,
-                                           anchor_.guard([this] { over(""); }));
+                                           anchor_.guard([this](const Error* error) { http_closed(error); }));
+}
+
+// What breaks HTTP/2 may belong to no request that tells of it; HTTP/1 has answered with a 4xx.
+void Connection::http_closed(const Error* error) {
+  if (error != nullptr && protocol_ == http::HttpProtocol::http2) {
+    if (error->code == Code::invalid) note_end("protocol-error", error->message);
+    if (error->code == Code::limit) note_end("flood", error->message);
+  }
+  over("");
 }
 
 // ---- an undeclared protocol ----
@@ -133,13 +142,14 @@ void Connection::join() {
 
 // ---- the end ----
 
-void Connection::note_end(std::string_view reason) {
+void Connection::note_end(std::string_view reason, std::string_view why) {
   if (!std::exchange(ended_by_, reason).empty()) return;
   const PeersRecord& peers = record_.peers;
   log::info("connection ends", {{"direction", name_of(peers.direction)},
                                 {"caller", caller_of(peers)},
                                 {"destination", peers.destination_address},
-                                {"reason", std::string(reason)}});
+                                {"reason", std::string(reason)},
+                                {"why", std::string(why)}});
   context_.telemetry.connection_ended(peers.direction, reason);
 }
 

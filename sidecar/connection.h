@@ -74,7 +74,7 @@ class Connection {
 
   // ---- the end ----
   // Says that weft itself ends it, and why; the first reason stays.
-  void note_end(std::string_view reason);
+  void note_end(std::string_view reason, std::string_view why = {});
   void refuse(std::string_view reason, std::string_view text);
   void over(std::string_view reason);
 
@@ -98,6 +98,7 @@ class Connection {
   std::unique_ptr<HttpDownstream> http_;
 
  private:
+  void http_closed(const Error* error);
   void first_word_done(FirstWord::Result result);
   void join();
 

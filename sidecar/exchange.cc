@@ -72,7 +72,7 @@ void Exchange::inject_fault(int status) {
 void Exchange::choose_route() {
   take_route(admission_.service->table.choose(&head_, context_.loop.now(), context_.random));
   // HTTP/2 lets a caller go on before it has its tunnel; what is not for an HTTP/1 application waits for it.
-  if (is_extended_connect(head_)) downstream_->pause_body();
+  if (head_.version == codec::Version::http2 && head_.method == "CONNECT") downstream_->pause_body();
   begin_try();
 }
 
@@ -161,10 +161,7 @@ void Exchange::send_request() {
                       : &connection.request(head_, end, upstream_side_);
   if (end) return;
   if (!replay_.empty()) upstream_->send_body(replay_);
-  if (replay_.size() > limits::retry_buffer_bytes_max) {
-    replayable_ = false;
-    std::string().swap(replay_);
-  }
+  if (replay_.size() > limits::retry_buffer_bytes_max) give_up_replay();
   if (request_ended_) {
     upstream_->send_end(request_trailers_);
   } else if (downstream_ && upstream_->writable()) {
@@ -188,20 +185,22 @@ void Exchange::try_failed(const policy::TryOutcome& outcome, std::string_view ou
 bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view outcome_text) {
   const ServiceState& service = *admission_.service;
   const MonotonicTime now = context_.loop.now();
-  if (service.table.report(*endpoint_->state, policy::health_of(outcome), now)) {
-    context_.telemetry.endpoint_ejected(record_.peers.endpoint);
-  }
+  report_health(outcome);
   end_try_record(outcome_text);
   policy::TrySituation situation;
   situation.replayable = replayable_;
-  situation.response_started = response_started_;
+  situation.response_started = response_started_ || interim_sent_;
   policy::RouteChoice next = route_;
   if (policy::reached_no_application(outcome))
     next = service.table.elsewhere(route_, &head_, tried_, now, context_.random);
   situation.other_endpoint = service.table.has_untried(next, tried_);
   situation.time_left = time_limit_.left(now - started_);
   const policy::RetryDecision decision = retry_.after(outcome, situation, budget_, context_.random);
-  if (!decision.retry) return false;
+  if (!decision.retry) {
+    if (decision.why_not != policy::NoRetry::not_a_failure)
+      record_.tries.back().not_retried = policy::no_retry_name(decision.why_not);
+    return false;
+  }
   record_.tries.back().retry_class = policy::retry_class_name(decision.why);
   drop_upstream();
   take_route(next);
@@ -209,6 +208,11 @@ bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view out
   if (!back_off_) back_off_ = context_.loop.make_timer(anchor_.guard([this] { begin_try(); }));
   back_off_->start(decision.back_off);
   return true;
+}
+
+void Exchange::report_health(const policy::TryOutcome& outcome) {
+  if (admission_.service->table.report(*endpoint_->state, policy::health_of(outcome), context_.loop.now()))
+    context_.telemetry.endpoint_ejected(record_.peers.endpoint);
 }
 
 void Exchange::end_try_record(std::string_view outcome) {
@@ -244,6 +248,12 @@ void Exchange::per_try_timed_out() {
 
 void Exchange::timed_out() {
   if (state_ == State::finished) return;
+  // How long a caller cares to wait says nothing of the endpoint; the Service's own limit does.
+  if (state_ == State::active && !response_started_ && !time_limit_.by_caller()) {
+    policy::TryOutcome outcome;
+    outcome.end = policy::TryEnd::per_try_timeout;
+    report_health(outcome);
+  }
   if (state_ != State::backing_off) end_try_record("timeout");
   refuse(time_limit_.exceeded());
 }

@@ -48,6 +48,7 @@ class Exchange final : public http::ServerExchangeHandler {
   // An upgraded or CONNECT exchange, that carries raw bytes or will if its answer says so.
   bool is_tunnel() const { return downstream_ != nullptr && (tunnel_ || (upgrading_ && !response_started_)); }
   const codec::RequestHead& request() const { return head_; }  // as admitted
+  bool upstream_meshed() const { return upstream_meshed_; }
   // Ends it, without an answer, at the end of the turn; `reason` is noted.
   void revoke(std::string_view reason);
 
@@ -94,11 +95,14 @@ class Exchange final : public http::ServerExchangeHandler {
   void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,
                   const LocalReply& otherwise);
   bool try_again(const policy::TryOutcome& outcome, std::string_view outcome_text);
+  void report_health(const policy::TryOutcome& outcome);
   void end_try_record(std::string_view outcome);
   void drop_upstream();
+  void relay_interim(codec::ResponseHead&& head);
   void deliver_head(codec::ResponseHead&& head, bool end);
   void clean_response(codec::Headers& headers) const;
   void tell_attempts(codec::Headers& headers) const;
+  void give_up_replay();
   void refuse(const LocalReply& reply);
   void cut_response(const LocalReply& reply);
   void timed_out();
@@ -143,6 +147,8 @@ class Exchange final : public http::ServerExchangeHandler {
 
   policy::BudgetUse budget_;
   policy::RetryState retry_;
+  unsigned interim_heads_ = 0;  // 1xx that came
+  bool interim_sent_ = false;   // one went downstream
   bool response_started_ = false;
   bool response_ended_ = false;
   std::unique_ptr<io::Timer> timeout_;

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "sidecar/exchange.h"
+#include "sidecar/forwarded_headers.h"
 #include "sidecar/mirror.h"
 #include "sidecar/try_outcome.h"
 
@@ -21,12 +22,10 @@ void Exchange::request_body(std::string_view bytes) {
   if (state_ == State::finished) return;
   const bool fits = replay_.size() + bytes.size() <= limits::retry_buffer_bytes_max;
   if (state_ == State::active) {
-    if (replayable_ && fits && !response_started_) {
+    if (replayable_ && fits)
       replay_.append(bytes);
-    } else if (replayable_) {
-      replayable_ = false;
-      std::string().swap(replay_);
-    }
+    else if (replayable_)
+      give_up_replay();
     if (upstream_) upstream_->send_body(bytes);
     if (upstream_ && !upstream_->writable() && downstream_) downstream_->pause_body();
     return;
@@ -36,12 +35,17 @@ void Exchange::request_body(std::string_view bytes) {
   if (replay_.size() >= limits::retry_buffer_bytes_max && downstream_) downstream_->pause_body();
 }
 
+// Nothing will be sent again: what is held of the request goes.
+void Exchange::give_up_replay() {
+  replayable_ = false;
+  std::string().swap(replay_);
+}
+
 void Exchange::request_end(const codec::Headers& trailers) {
   request_ended_ = true;
   request_trailers_ = trailers;
   // What may not be said in the head may not be said behind the body either.
-  request_trailers_.remove("x-forwarded-client-cert");
-  request_trailers_.remove_prefix("x-weft-");
+  remove_claims(request_trailers_);
   if (shadow_) context_.shadows->send(std::move(shadow_), bodyless_, request_trailers_);
   if (state_ == State::active && upstream_) upstream_->send_end(request_trailers_);
 }
@@ -78,9 +82,7 @@ void Exchange::exchange_aborted(const Error& error) {
 
 void Exchange::response_head(codec::ResponseHead&& head, bool end) {
   if (head.status < 200 && head.status != status_switching_protocols) {
-    clean_response(head.headers);
-    if (downstream_ && head_.version != codec::Version::http10) downstream_->send_head(head, false);
-    return;
+    return relay_interim(std::move(head));
   }
   if (per_try_timeout_) per_try_timeout_->stop();
   if (bridge_) {
@@ -92,10 +94,23 @@ void Exchange::response_head(codec::ResponseHead&& head, bool end) {
   deliver_head(std::move(head), end);
 }
 
+// What was said of an answer, its own try has to finish: no other one may begin behind it.
+void Exchange::relay_interim(codec::ResponseHead&& head) {
+  if (++interim_heads_ > limits::interim_heads_max) {
+    const std::string text = str_cat("more than ", limits::interim_heads_max, " interim (1xx) heads");
+    return refuse(LocalReply{502, "bad-response", text, {}});
+  }
+  if (!downstream_ || head_.version == codec::Version::http10) return;
+  interim_sent_ = true;
+  give_up_replay();
+  clean_response(head.headers);
+  downstream_->send_head(head, false);
+  if (upstream_ && !downstream_->writable()) upstream_->pause_body();
+}
+
 void Exchange::deliver_head(codec::ResponseHead&& head, bool end) {
   response_started_ = true;
-  replayable_ = false;
-  std::string().swap(replay_);
+  give_up_replay();
   record_.status = head.status;
   record_.time_to_head = context_.loop.now() - started_;
   if (const auto status = head.headers.get("grpc-status")) record_.grpc_status = *status;

@@ -1,12 +1,16 @@
 #include "sidecar/forwarded_headers.h"
 
+#include <algorithm>
 #include <cstdint>
+
+#include "base/text.h"
 
 namespace weft::sidecar {
 namespace {
 
 constexpr std::string_view request_id_header = "x-request-id";
 constexpr std::string_view proto_header = "x-forwarded-proto";
+constexpr std::string_view mesh_prefix = "x-weft-";
 
 void append_hex(std::string& out, std::uint64_t value, int digits) {
   constexpr std::string_view hex = "0123456789abcdef";
@@ -32,6 +36,15 @@ std::string random_uuid(Random& random) {
   out.push_back('-');
   append_hex(out, low, 12);
   return out;
+}
+
+void remove_claims(codec::Headers& headers) {
+  std::erase_if(headers.fields(), [](const codec::Header& field) {
+    std::string name = field.name;
+    std::replace(name.begin(), name.end(), '_', '-');
+    const std::string_view begin = std::string_view(name).substr(0, mesh_prefix.size());
+    return equals_ignore_case(name, client_cert_header) || equals_ignore_case(begin, mesh_prefix);
+  });
 }
 
 void complete_forwarded_headers(codec::Headers& headers, std::string_view scheme, Random& random) {

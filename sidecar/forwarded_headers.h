@@ -11,8 +11,14 @@
 
 namespace weft::sidecar {
 
+inline constexpr std::string_view client_cert_header = "x-forwarded-client-cert";
+
 // `scheme`: how the request came to us, "http" or "https".
 void complete_forwarded_headers(codec::Headers& headers, std::string_view scheme, Random& random);
+
+// What only sidecars say of a caller: x-forwarded-client-cert and x-weft-*. Also with '_' for '-': a server
+// that makes variables of headers, as CGI does, does not tell the two apart.
+void remove_claims(codec::Headers& headers);
 
 std::string random_uuid(Random& random);  // version 4 (RFC 9562 § 5.4)
 

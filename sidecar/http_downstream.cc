@@ -64,7 +64,7 @@ class HttpDownstream::Refused final : public http::ServerExchangeHandler {
 
 HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, http::HttpProtocol protocol,
                                std::unique_ptr<io::Stream> stream, std::string already_read,
-                               PeersRecord peers, Function<void()> closed)
+                               PeersRecord peers, Function<void(const Error*)> closed)
     : context_(context),
       gate_(gate),
       protocol_(protocol),
@@ -106,11 +106,18 @@ http::ServerExchangeHandler& HttpDownstream::request_begins(http::ServerExchange
 
 void HttpDownstream::request_refused(const codec::Http1Error& error, codec::ResponseHead& reply) {
   reply.headers.set("x-weft-error", "bad-request");
+  no_request(reply.status, error.message);
+}
+
+void HttpDownstream::request_reset(std::string_view why) { no_request(0, why); }
+
+// What came could not be made a request: nobody but log and metrics hears of it.
+void HttpDownstream::no_request(int status, std::string_view why) {
   RequestRecord record;
   record.peers = peers_;
   record.started = context_.loop.wall_now();
-  record.status = reply.status;
-  record.reason = str_cat("bad-request: ", error.message);
+  record.status = status;
+  record.reason = str_cat("bad-request: ", why);
   record.protocol =
       protocol_name(protocol_ == http::HttpProtocol::http2 ? codec::Version::http2 : codec::Version::http11);
   context_.telemetry.request_done(record);
@@ -122,11 +129,10 @@ void HttpDownstream::exchange_over(Exchange& exchange) {
 
 void HttpDownstream::refused_over(Refused& refused) { context_.loop.delete_later(take(refused_, refused)); }
 
-bool HttpDownstream::end_tunnels(std::string_view reason,
-                                 const Function<bool(const codec::RequestHead&)>& chosen) {
+bool HttpDownstream::end_tunnels(std::string_view reason, const Function<bool(const Exchange&)>& chosen) {
   bool any = false;
   for (const auto& exchange : exchanges_) {
-    if (!exchange->is_tunnel() || !chosen(exchange->request())) continue;
+    if (!exchange->is_tunnel() || !chosen(*exchange)) continue;
     exchange->revoke(reason);
     any = true;
   }
@@ -134,13 +140,15 @@ bool HttpDownstream::end_tunnels(std::string_view reason,
 }
 
 bool HttpDownstream::end_refused_tunnels(std::string_view reason) {
-  return end_tunnels(reason, [this](const codec::RequestHead& head) { return !gate_.permits(head); });
+  return end_tunnels(reason, [this](const Exchange& exchange) { return !gate_.permits(exchange.request()); });
+}
+
+void HttpDownstream::end_meshed_tunnels(std::string_view reason) {
+  end_tunnels(reason, [](const Exchange& exchange) { return exchange.upstream_meshed(); });
 }
 
 void HttpDownstream::end_tunnels(std::string_view reason) {
-  end_tunnels(reason, [](const codec::RequestHead&) { return true; });
+  end_tunnels(reason, [](const Exchange&) { return true; });
 }
-
-void HttpDownstream::connection_closed(const Error*) { closed_(); }
 
 }  // namespace weft::sidecar

@@ -18,10 +18,11 @@ namespace weft::sidecar {
 
 class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler, ExchangeOwner {
  public:
-  // `gate` outlives this. `closed` runs once, when the connection is over; its owner then deletes this.
+  // `gate` outlives this. `closed` runs once, when the connection is over, with what broke it if it did not
+  // end in order; its owner then deletes this.
   HttpDownstream(WorkerContext& context, Gate& gate, http::HttpProtocol protocol,
                  std::unique_ptr<io::Stream> stream, std::string already_read, PeersRecord peers,
-                 Function<void()> closed);
+                 Function<void(const Error*)> closed);
   ~HttpDownstream();
 
   void drain() { connection_->drain(); }
@@ -30,15 +31,19 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
   void end_tunnels(std::string_view reason);
   // Those that the gate would not let pass again. Returns whether there were any.
   bool end_refused_tunnels(std::string_view reason);
+  // Those whose upstream was trusted for its certificate.
+  void end_meshed_tunnels(std::string_view reason);
 
  private:
   class Refused;
 
-  bool end_tunnels(std::string_view reason, const Function<bool(const codec::RequestHead&)>& chosen);
+  bool end_tunnels(std::string_view reason, const Function<bool(const Exchange&)>& chosen);
   http::ServerExchangeHandler& request_begins(http::ServerExchange& exchange, codec::RequestHead&& head,
                                               bool end) override;
-  void connection_closed(const Error* error) override;
+  void connection_closed(const Error* error) override { closed_(error); }
   void request_refused(const codec::Http1Error& error, codec::ResponseHead& reply) override;
+  void request_reset(std::string_view why) override;
+  void no_request(int status, std::string_view why);
   void exchange_over(Exchange& exchange) override;
   void refused_over(Refused& refused);
 
@@ -46,7 +51,7 @@ class HttpDownstream final : http::ServerConnectionHandler, http::RefusalHandler
   Gate& gate_;
   http::HttpProtocol protocol_;
   PeersRecord peers_;
-  Function<void()> closed_;
+  Function<void(const Error*)> closed_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::vector<std::unique_ptr<Refused>> refused_;
   std::unique_ptr<http::ServerConnection> connection_;

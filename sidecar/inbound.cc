@@ -90,9 +90,15 @@ void InboundConnection::preread_done(Preread::Result read) {
   if (stage_ == Stage::detecting) return first_bytes(std::move(read));
   // Inside TLS, or on a port without: only the protocol is open.
   if (read.outcome == Preread::Outcome::silent) {
-    return declared_http_ ? await_http(std::move(read)) : await_first_word(std::move(read));
+    return silent_client(std::move(read));
   }
   client_spoke(std::move(read));
+}
+
+// Where HTTP rules govern, nothing but HTTP can pass, so that there is no other side that might speak first.
+void InboundConnection::silent_client(Preread::Result read) {
+  const bool only_http = declared_http_ || port().rules.has_http_rules();
+  only_http ? await_http(std::move(read)) : await_first_word(std::move(read));
 }
 
 void InboundConnection::first_bytes(Preread::Result read) {
@@ -140,12 +146,8 @@ void InboundConnection::plaintext(Preread::Result read) {
   const policy::InboundPlan plan =
       policy::inbound_plan(port().config.protocol, port().rules.has_http_rules(), {});
   declared_http_ = plan == policy::InboundPlan::http;
-  if (declared_http_) {
-    if (read.outcome == Preread::Outcome::silent) return await_http(std::move(read));
-    return client_spoke(std::move(read));
-  }
-  if (plan == policy::InboundPlan::detect) {
-    if (read.outcome == Preread::Outcome::silent) return await_first_word(std::move(read));
+  if (declared_http_ || plan == policy::InboundPlan::detect) {
+    if (read.outcome == Preread::Outcome::silent) return silent_client(std::move(read));
     return client_spoke(std::move(read));
   }
   take(std::move(read));
@@ -199,6 +201,10 @@ void InboundConnection::secured(Result<std::unique_ptr<tls::TlsStream>> stream) 
               {{"caller", record_.peers.source_address}, {"error", stream.error().message}});
     context_.telemetry.connection_refused(Direction::inbound, "tls-failed");
     return over("tls-failed");
+  }
+  if (root_removed_) {
+    downstream_ = *std::move(stream);
+    return refuse("root-removed", "the roots of trust changed during the handshake");
   }
   const tls::PeerInfo& peer = (*stream)->peer();
   caller_ = Caller{peer.identity, peer.certificate_sha256, (*stream)->peer_address().ip};
@@ -341,6 +347,7 @@ void InboundConnection::revoke(std::string_view reason) {
 void InboundConnection::note_use() {}
 
 void InboundConnection::root_removed() {
+  root_removed_ = stage_ == Stage::securing;
   if (record_.peers.mutual_tls) revoke("root-removed");
 }
 

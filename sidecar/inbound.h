@@ -48,6 +48,7 @@ class InboundConnection final : public Connection {
   void preread_done(Preread::Result read);
   void first_bytes(Preread::Result read);
   void silent_caller(Preread::Result read);
+  void silent_client(Preread::Result read);
   bool caller_may_be_meshed(const IpAddress& caller) const;
   void plaintext(Preread::Result read);
   void refuse_plaintext(bool http);
@@ -67,6 +68,7 @@ class InboundConnection final : public Connection {
   std::optional<WallTime> caller_not_after_;  // its certificate's; nothing: it showed none
   Stage stage_ = Stage::detecting;
   bool asked_source_ = false;
+  bool root_removed_ = false;  // while the handshake was under way
   std::unique_ptr<tls::Handshake> handshake_;
   std::unique_ptr<Gate> gate_;  // of http_
   std::unique_ptr<io::Timer> life_timer_;

@@ -4,13 +4,12 @@
 #include "base/text.h"
 #include "policy/path.h"
 #include "sidecar/extended_connect.h"
+#include "sidecar/forwarded_headers.h"
 #include "sidecar/upstreams.h"
 #include "tls/context.h"
 
 namespace weft::sidecar {
 namespace {
-
-constexpr std::string_view client_cert_header = "x-forwarded-client-cert";
 
 std::shared_ptr<const ServiceState> application_service(const Address& application,
                                                         policy::EndpointRegistry& endpoints) {
@@ -78,8 +77,7 @@ bool InboundGate::permits(const codec::RequestHead& head) const {
 }
 
 void announce_caller(const policy::InboundPolicy& policy, const Caller& caller, codec::RequestHead& head) {
-  head.headers.remove(client_cert_header);
-  head.headers.remove_prefix("x-weft-");
+  remove_claims(head.headers);
   if (!caller.identity) return;
   head.headers.add(client_cert_header, str_cat("By=", policy.identity, ";Hash=", caller.certificate_sha256,
                                                ";URI=", caller.identity->to_string()));

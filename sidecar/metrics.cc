@@ -48,6 +48,7 @@ Metrics::Metrics(std::size_t workers, MetricLimits limits)
       refused_(workers, limits.series_max),
       ended_(workers, limits.series_max),
       retries_(workers, limits.series_max),
+      not_retried_(workers, limits.series_max),
       mirrored_(workers, limits.series_max),
       plain_(workers, limits.series_max) {}
 
@@ -58,6 +59,7 @@ WorkerMetrics::WorkerMetrics(Metrics& metrics, std::size_t worker)
       refused_(metrics.refused_, worker),
       ended_(metrics.ended_, worker),
       retries_(metrics.retries_, worker),
+      not_retried_(metrics.not_retried_, worker),
       mirrored_(metrics.mirrored_, worker),
       plain_(metrics.plain_, worker) {}
 
@@ -111,9 +113,13 @@ void WorkerMetrics::tcp_closed(const ConnectionRecord& record) {
 
 void WorkerMetrics::count_retries(const std::vector<TryRecord>& tries, WallTime now) {
   for (const TryRecord& attempt : tries) {
-    if (attempt.retry_class.empty()) continue;
-    key({attempt.retry_class});
-    retries_.at(key_, now).count.add(1);
+    if (!attempt.retry_class.empty()) {
+      key({attempt.retry_class});
+      retries_.at(key_, now).count.add(1);
+    } else if (!attempt.not_retried.empty()) {
+      key({attempt.not_retried});
+      not_retried_.at(key_, now).count.add(1);
+    }
   }
 }
 

@@ -84,6 +84,7 @@ class Metrics {
   SeriesFamily<CountShard> refused_;      // direction, reason
   SeriesFamily<CountShard> ended_;        // direction, reason
   SeriesFamily<CountShard> retries_;      // class
+  SeriesFamily<CountShard> not_retried_;  // reason
   SeriesFamily<CountShard> mirrored_;     // outcome
   SeriesFamily<CountShard> plain_;        // name of a counter without labels
 };
@@ -115,6 +116,7 @@ class WorkerMetrics {
   SeriesCache<CountShard> refused_;
   SeriesCache<CountShard> ended_;
   SeriesCache<CountShard> retries_;
+  SeriesCache<CountShard> not_retried_;
   SeriesCache<CountShard> mirrored_;
   SeriesCache<CountShard> plain_;
   std::string key_;  // scratch: a request that finds its series allocates nothing

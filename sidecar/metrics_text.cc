@@ -295,6 +295,8 @@ std::string Metrics::render(const ProcessMetrics& process, WallTime now) {
                {"direction", "reason"});
   write_counts(out, retries_, always, "weft_retries_total", "Tries made again, by what allowed it.",
                {"class"});
+  write_counts(out, not_retried_, always, "weft_retries_withheld_total",
+               "Failed tries that could have been made again, by what kept them from it.", {"reason"});
   write_counts(out, mirrored_, always, "weft_mirrored_requests_total",
                "Copies of requests for weft.mesh/mirror, by what became of them.", {"outcome"});
   for (const std::string_view name : {dropped_lines_metric, ejections_metric}) {

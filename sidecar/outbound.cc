@@ -193,7 +193,9 @@ void OutboundConnection::drop_upstream() {
 // ---- the end ----
 
 void OutboundConnection::root_removed() {
-  if (!tunnel_ || !record_.peers.mutual_tls) return;
+  if (http_) return http_->end_meshed_tunnels("root-removed");
+  if (!opening_ || !record_.peers.mutual_tls) return;
+  if (!tunnel_) return refuse("root-removed", "the roots of trust changed meanwhile");
   note_end("root-removed");
   tunnel_->abort(Error{Code::refused, "root-removed"});
 }

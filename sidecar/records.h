@@ -19,6 +19,7 @@ struct TryRecord {
   std::string
       retry_class;  // why it was made again: "proved", "idempotent", "opted-in"; empty for the last try
   Duration duration{0};
+  std::string not_retried;  // what kept a failed last try from being made again: "budget-used", …
 };
 
 // The two ends, as both requests and connections have them.

@@ -17,6 +17,7 @@ class TimeLimit {
   TimeLimit(const codec::Headers& request, bool grpc, std::optional<Duration> service_timeout);
 
   const std::optional<Duration>& whole() const { return whole_; }
+  bool by_caller() const { return by_caller_; }  // it is the caller's deadline that ends it
   Duration left(Duration passed) const { return whole_ ? *whole_ - passed : Duration::max(); }
   // Where the caller named a deadline, the next in line is told what is left of it, or of ours.
   void announce(Duration passed, codec::Headers& request) const;
@@ -24,7 +25,7 @@ class TimeLimit {
 
  private:
   std::optional<Duration> whole_;
-  bool by_caller_ = false;  // it is the caller's deadline that ends it
+  bool by_caller_ = false;
   bool announced_ = false;  // the caller named one
 };
 

@@ -55,6 +55,7 @@ class Upstreams {
                                                            http::PoolAccount account = {});
   // Connections made with the old credentials finish what they carry and go.
   void credentials_changed() { pool_.retire_all(); }
+  void root_removed() { pool_.abandon_attempts(); }
   // Of the pool; any thread.
   std::size_t connections() const { return pool_.connections(); }
   std::size_t idle_connections() const { return pool_.idle_connections(); }

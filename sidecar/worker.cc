@@ -89,6 +89,7 @@ void Worker::set_credentials(std::shared_ptr<const Credentials> credentials) {
     const auto before = std::exchange(context_.credentials, std::move(credentials));
     upstreams_->credentials_changed();
     if (!before || !lost_root(*before->client->bundle(), *context_.credentials->client->bundle())) return;
+    upstreams_->root_removed();
     for (Connection* connection : open_connections()) connection->root_removed();
   }));
 }

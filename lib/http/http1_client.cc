@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace weft::http {
@@ -62,6 +63,7 @@ ClientExchange& Http1ClientConnection::request(const codec::RequestHead& head, b
     refuse_request();
     return *this;
   }
+  asked_at_ = loop_.now();
   queued_ = stream_->queued_bytes();  // the end of a TLS handshake may still wait for this turn's end
   phase_ = Phase::exchange;
   incoming_ = Incoming::message;
@@ -269,7 +271,8 @@ void Http1ClientConnection::deadline_reached() {
 Delivery Http1ClientConnection::delivery() const {
   if (phase_ != Phase::exchange || nothing_left_us() || refused_) return Delivery::never;
   const bool broke = failure_.code == Code::closed || failure_.code == Code::io;
-  return used_ && !answered_ && broke ? Delivery::raced : Delivery::maybe;
+  const bool soon = loop_.now() - asked_at_ < limits::close_race_window;
+  return used_ && !answered_ && broke && soon ? Delivery::raced : Delivery::maybe;
 }
 
 void Http1ClientConnection::abort_exchange() {

@@ -66,7 +66,8 @@ class Http1ClientConnection final : public ClientConnection, private ClientExcha
   ClientOptions options_;
   ClientExchangeHandler* exchange_ = nullptr;
   std::size_t queued_ = 0;  // as long as nothing of this request has left
-  bool left_ = false;       // some of this request may have been handed to the kernel
+  MonotonicTime asked_at_{};
+  bool left_ = false;  // some of this request may have been handed to the kernel
   std::optional<Duration> keep_alive_timeout_;
   bool response_was_tunnel_ = false;
   bool used_ = false;      // an exchange has finished

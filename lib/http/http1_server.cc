@@ -6,7 +6,6 @@
 #include "base/text.h"
 
 namespace weft::http {
-
 Http1ServerConnection::Http1ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                              ServerConnectionHandler& handler, const ServerOptions& options,
                                              std::string already_read)
@@ -22,7 +21,9 @@ Http1ServerConnection::Http1ServerConnection(io::Loop& loop, std::unique_ptr<io:
 // ---- bytes that come in ----
 
 bool Http1ServerConnection::can_read() const {
-  return phase_ == Phase::idle ? !failing_ : Http1Connection::can_read();
+  // Who does not read its answers is not asked for more requests.
+  if (phase_ == Phase::idle) return !failing_ && stream_->writable();
+  return Http1Connection::can_read();
 }
 
 void Http1ServerConnection::reading_stopped(std::string_view rest) {
@@ -46,6 +47,7 @@ void Http1ServerConnection::head_arrived() {
   head_request_ = head.method == "HEAD";
   last_ = draining_ || !framing.keep_alive;
   paused_ = false;
+  overtime_ = false;
   head_timer_ = false;
   phase_ = Phase::exchange;
   outgoing_ = Outgoing::waiting;
@@ -218,6 +220,11 @@ void Http1ServerConnection::drain() {
   if (phase_ == Phase::idle && !parser_.started() && input_.empty() && !failing_) begin_closing();
 }
 
+void Http1ServerConnection::refuse_new() {
+  draining_ = true;
+  if (phase_ == Phase::idle && !failing_) begin_closing();
+}
+
 // No request could be made of the bytes: says so, and closes.
 void Http1ServerConnection::refuse(const codec::Http1Error& error) {
   const auto alive = anchor_.watch();
@@ -292,6 +299,10 @@ void Http1ServerConnection::deadline_reached() {
       if (!head_timer_) return begin_closing();
       return refuse({408, "the request head did not arrive in time"});
     case Phase::exchange:
+      // Who is to answer has a limit of the same length, and can say what happened.
+      if (incoming_ == Incoming::complete && outgoing_ == Outgoing::waiting &&
+          !std::exchange(overtime_, true))
+        return deadline_.set(options_.idle_timeout);
       return fail(Error{Code::timeout, "nothing was sent or received for too long"});
     case Phase::closing:
       return give_up_closing();

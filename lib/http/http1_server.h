@@ -17,6 +17,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
                         const ServerOptions& options, std::string already_read);
 
   void drain() override;
+  void refuse_new() override;
   void close(const Error& why) override { fail(why); }
   bool idle() const override { return phase_ == Phase::idle; }
   io::Stream& stream() override { return *stream_; }
@@ -69,6 +70,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   bool upgrade_ = false;
   bool last_ = false;  // no request is read behind this one
   bool head_timer_ = false;
+  bool overtime_ = false;  // the answer is late, and so long was added again
 };
 
 }  // namespace weft::http

@@ -92,7 +92,8 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
   }
   void broken(const Error& error) override {
     if (id < 0 || !connection_.session().head_sent(id)) return abort(error, Delivery::never);
-    abort(error, !answered_ && connection_.closed_in_use(error) ? Delivery::raced : Delivery::maybe);
+    const bool soon = connection_.loop_.now() - touched < limits::close_race_window;
+    abort(error, !answered_ && soon && connection_.closed_in_use(error) ? Delivery::raced : Delivery::maybe);
   }
   void abort(const Error& error, Delivery delivery) {
     if (handler_ != nullptr) std::exchange(handler_, nullptr)->exchange_aborted(error, delivery);

@@ -163,12 +163,19 @@ void Http2Connection::shut_down() {
   if (streams_.empty()) deadline_.set(leave_timeout);
   session().shut_down();
   flush();
+  if (role_ != codec::Http2Session::Role::server) return;
+  notice_timer_ = loop_.make_timer(anchor_.guard([this] {
+    session().close_the_door();
+    flush();
+  }));
+  notice_timer_->start(limits::http2_notice_timeout);
 }
 
 void Http2Connection::transport_closed(const Error* error) {
   closed_ = true;
   if (error != nullptr) why_closed_ = *error;
   deadline_.stop();
+  notice_timer_.reset();
   if (streams_.empty()) return tell_closed(error);
   const Error why = error != nullptr ? *error : Error{Code::closed, "the connection ended"};
   std::vector<Http2Stream*> broken;

@@ -94,8 +94,9 @@ class Http2Connection : protected codec::Http2Handler {
 
   codec::Http2Session::Role role_;
   Duration idle_timeout_;
-  MonotonicTime quiet_since_;  // no stream since
-  MonotonicTime leave_by_;     // a peer that was told to go
+  MonotonicTime quiet_since_;                // no stream since
+  MonotonicTime leave_by_;                   // a peer that was told to go
+  std::unique_ptr<io::Timer> notice_timer_;  // of a server: how long it may take to say that it heard so
   std::optional<Error> why_closed_;
 
  protected:

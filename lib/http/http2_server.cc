@@ -105,6 +105,10 @@ void Http2ServerConnection::http2_request(codec::StreamId id, codec::RequestHead
   exchange.begin(owner_.request_begins(exchange, std::move(head), end));
 }
 
+void Http2ServerConnection::http2_refused(std::string_view why) {
+  if (options_.refusals != nullptr) options_.refusals->request_reset(why);
+}
+
 // The stream is well-formed HTTP/2 and answers for itself; the connection goes on.
 void Http2ServerConnection::refuse(codec::StreamId id, const Error& error) {
   codec::ResponseHead reply;

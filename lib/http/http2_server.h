@@ -26,6 +26,7 @@ class Http2ServerConnection final : public ServerConnection, private Http2Connec
 
   void http2_request(codec::StreamId id, codec::RequestHead&& head, bool end) override;
   void http2_response(codec::StreamId, codec::ResponseHead&&, bool) override {}
+  void http2_refused(std::string_view why) override;
   void http2_goaway(codec::StreamId, codec::Http2Code, std::string_view) override {}
   void stream_gone() override {}
   void tell_closed(const Error* error) override { owner_.connection_closed(error); }

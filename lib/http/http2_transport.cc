@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace weft::http {
@@ -48,7 +49,7 @@ Http2Transport::Http2Transport(io::Loop& loop, std::unique_ptr<io::Stream> strea
       session_(options.role, handler, session_options(options)),
       last_heard_(loop.now()) {
   keepalive_timer_ = loop.make_timer(anchor_.guard([this] { keepalive_fired(); }));
-  linger_timer_ = loop.make_timer(anchor_.guard([this] { close(nullptr); }));
+  linger_timer_ = loop.make_timer(anchor_.guard([this] { lingered(); }));
   stream_->start(*this);
   if (!early_.empty()) loop_.defer(anchor_.guard([this] { stream_data({}); }));
   flush();
@@ -82,7 +83,13 @@ void Http2Transport::finish() {
   finishing_ = true;
   keepalive_timer_->stop();
   stream_->end();
-  linger_timer_->start(linger);
+  linger_timer_->start(limits::http_idle_timeout);
+}
+
+// All has left, and the peer does not close; or it does not read what is left, and must not take it for all.
+void Http2Transport::lingered() {
+  if (!all_left_) stream_->reset();
+  close(nullptr);
 }
 
 void Http2Transport::close(const Error* error) {
@@ -122,7 +129,11 @@ void Http2Transport::stream_end() {
   close(finishing_ ? nullptr : &error);
 }
 
-void Http2Transport::stream_drained() { write_out(); }
+void Http2Transport::stream_drained() {
+  if (!finishing_) return write_out();
+  all_left_ = true;
+  linger_timer_->start(linger);
+}
 
 void Http2Transport::stream_failed(const Error& error) { close(finishing_ ? nullptr : &error); }
 

@@ -55,6 +55,7 @@ class Http2Transport final : private io::StreamHandler {
   void feed(std::string_view bytes);
   void write_out();
   void finish();
+  void lingered();
   void close(const Error* error);
   void keepalive_fired();
 
@@ -72,6 +73,7 @@ class Http2Transport final : private io::StreamHandler {
   bool pinged_ = false;
   bool flush_scheduled_ = false;
   bool finishing_ = false;  // all is said; waits for the last bytes to leave
+  bool all_left_ = false;   // and they did
   bool over_ = false;
   Anchor anchor_;
 };

@@ -98,6 +98,8 @@ class Pool {
 
   // What is idle closes now, what is in use when it comes back: after the own certificate changed, say.
   void retire_all();
+  // Connections being made fail: what their peers would be believed by has changed.
+  void abandon_attempts();
   // The same for the keys that are `chosen`: their endpoint is gone, say.
   void retire_if(const Function<bool(std::string_view key)>& chosen);
   // Those that are open, and of them those that nobody uses; any thread.
@@ -126,6 +128,8 @@ class Pool {
   PooledConnection& add(Attempt& attempt, std::unique_ptr<io::Stream> stream);
   void settle(PooledConnection& pooled);
   void one_less(const Slot& slot);
+  void look_again();
+  void look_again_later();
   void fail_waiters(const Slot& slot, const Error& error);
   Request* next_waiter(const Slot& slot);
   void list(PooledConnection& pooled);
@@ -143,6 +147,8 @@ class Pool {
   std::unordered_map<Slot, Attempt*> shared_;  // those that others may wait for as well
   PeerPatience patience_;
   std::unordered_map<Slot, Crowd> crowds_;  // of every slot that has a connection
+  std::size_t waiting_ = 0;                 // in all crowds
+  std::unique_ptr<io::Timer> look_again_timer_;
   std::uint64_t retirements_ = 0;
   Gauge open_;
   Gauge idle_;

@@ -63,6 +63,7 @@ class Pool::Attempt {
   const std::string key;
   const HttpProtocol protocol;
   const std::uint64_t retirements;  // when it began
+  bool abandoned = false;
   policy::ConnectionPlace place;
   std::vector<Request*> waiters;
 
@@ -82,7 +83,8 @@ class Pool::Request final : public PoolRequest {
 
   void begin();
   void connect();
-  void left_crowd() { in_crowd_ = false; }
+  void left_crowd();
+  void look_again();
   // A lease of it, counted already.
   void take(PooledConnection& pooled);
   // The callback often destroys this request, so it must not live in it while it runs.

@@ -7,6 +7,11 @@
 #include "http/pool_parts.h"
 
 namespace weft::http {
+namespace {
+
+constexpr auto look_again_interval = std::chrono::milliseconds(100);
+
+}  // namespace
 
 // ---- a request ----
 
@@ -83,6 +88,7 @@ bool Pool::Request::find_place(policy::ConnectionPlace& place) {
 
 void Pool::Request::wait() {
   in_crowd_ = true;
+  if (pool_.waiting_++ == 0) pool_.look_again_later();
   std::deque<Request*>& waiters = pool_.crowds_.at(slot_).waiters;
   // Who waited already, and was woken in vain, is still the first.
   if (std::exchange(waited_, true))
@@ -92,7 +98,19 @@ void Pool::Request::wait() {
 }
 
 void Pool::Request::leave_crowd() {
-  if (std::exchange(in_crowd_, false)) std::erase(pool_.crowds_.at(slot_).waiters, this);
+  if (!in_crowd_) return;
+  left_crowd();
+  std::erase(pool_.crowds_.at(slot_).waiters, this);
+}
+
+void Pool::Request::left_crowd() {
+  in_crowd_ = false;
+  --pool_.waiting_;
+}
+
+void Pool::Request::look_again() {
+  leave_crowd();
+  connect();
 }
 
 void Pool::Request::stop_queueing() {
@@ -138,9 +156,15 @@ void Pool::forget(Attempt& attempt) {
   attempt.place.give_back();
   loop_.delete_later(std::move(node.mapped()));
   one_less(attempt.slot);
+  look_again();
+}
+
+void Pool::abandon_attempts() {
+  for (const auto& [key, attempt] : attempts_) attempt->abandoned = true;
 }
 
 void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream) {
+  if (stream && attempt.abandoned) stream = fail(Code::refused, "the roots of trust changed meanwhile");
   const Error failure = stream ? Error() : stream.error();
   PooledConnection* const made = stream ? &add(attempt, *std::move(stream)) : nullptr;
   // Where nothing connects, nothing comes free.
@@ -182,6 +206,27 @@ void Pool::one_less(const Slot& slot) {
   } while (crowds_.at(slot).connections == 0);
   const auto crowd = crowds_.find(slot);
   if (crowd->second.connections == 0) crowds_.erase(crowd);
+}
+
+// A place among the connections of a Service may come free in any slot, and on any worker.
+void Pool::look_again() {
+  if (waiting_ == 0) return;
+  std::vector<Request*> first;
+  for (const auto& [slot, crowd] : crowds_) {
+    if (!crowd.waiters.empty()) first.push_back(crowd.waiters.front());
+  }
+  for (Request* const each : first) each->look_again();
+}
+
+// Of what other workers do nobody tells us.
+void Pool::look_again_later() {
+  if (!look_again_timer_) {
+    look_again_timer_ = loop_.make_timer(anchor_.guard([this] {
+      look_again();
+      if (waiting_ > 0) look_again_timer_->start(look_again_interval);
+    }));
+  }
+  look_again_timer_->start(look_again_interval);
 }
 
 void Pool::fail_waiters(const Slot& slot, const Error& error) {

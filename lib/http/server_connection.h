@@ -21,22 +21,23 @@ class ServerConnection {
   // Takes no further request: what is under way finishes and says that the connection closes; an idle one
   // closes.
   virtual void drain() = 0;
-  // The same for a caller whose word counts no more: HTTP/2 drains for the round trip in which the caller
-  // learns of it, and here what is on its way is not taken either. The caller is told, and may send it
-  // elsewhere.
-  virtual void refuse_new() { drain(); }
+  // The same for a caller whose word counts no more: what is on its way, or has come in part, is not taken
+  // either. (HTTP/2 drains for the round trip in which the caller learns of it.) The caller is told, and may
+  // send it elsewhere.
+  virtual void refuse_new() = 0;
   // Ends at once: exchanges abort with `why`, then connection_closed follows.
   virtual void close(const Error& why) = 0;
   virtual bool idle() const = 0;  // no exchange under way
   virtual io::Stream& stream() = 0;
 };
 
-// Hears of replies that the connection makes itself, because no request could be made of the bytes: a counter
-// and a header can be added. Borrowed; outlives the connection.
+// Hears of what could not be made a request, so that it is counted. Borrowed; outlives the connection.
 class RefusalHandler {
  public:
-  // `reply` is complete but may be added to; it is sent and the connection closes behind it.
+  // The connection answers by itself: `reply` is complete but may be added to. HTTP/1 closes behind it.
   virtual void request_refused(const codec::Http1Error& error, codec::ResponseHead& reply) = 0;
+  // HTTP/2: malformed, or with a head above the limits. Its stream was reset, the connection goes on.
+  virtual void request_reset(std::string_view why) = 0;
 
  protected:
   ~RefusalHandler() = default;

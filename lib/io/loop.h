@@ -13,6 +13,9 @@
 
 namespace weft::io {
 
+// What is waited for at most: more than a year is for ever, and could be more than clocks count.
+inline constexpr Duration longest_wait = std::chrono::hours(24 * 365);
+
 // Fires once per start(). Destroying or stopping it cancels. May be restarted from its own callback.
 class Timer {
  public:

@@ -23,7 +23,7 @@ class UvTimer final : public Timer {
 
   void start(Duration after) override {
     // libuv counts whole milliseconds from the loop's time, which may lag behind now(): never fire early.
-    const auto deadline = loop_.now() + std::max(after, Duration::zero());
+    const auto deadline = loop_.now() + std::clamp(after, Duration::zero(), longest_wait);
     const auto loop_time = MonotonicTime(std::chrono::milliseconds(uv_now(loop_.raw())));
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(deadline - loop_time).count();
     // At least one: libuv runs what is due in one go, and a timer that its own callback makes due again would

@@ -169,6 +169,32 @@ TEST_F(MeshDetectTest, ALateClientHelloIsNotHandedToTheApplication) {
   EXPECT_EQ(applications[0]->data, "");
 }
 
+// Nothing but HTTP could pass there: no server can be the one that speaks first.
+TEST_F(MeshDetectTest, WhereHttpRulesGovernASilentClientIsWaitedFor) {
+  policy::InboundPolicy governed = permissive();
+  policy::RbacRule rule;
+  rule.name = "service default/mysql deny #1";
+  rule.action = policy::RbacAction::deny;
+  rule.paths = {"/secret"};
+  for (policy::InboundPort& port : governed.ports) {
+    port.protocol = policy::Protocol::detect;
+    port.rules = {rule};
+  }
+  mysql_->set_inbound(governed);
+  mysql_->serve(app_port, says("world"));
+  const auto client = connected(outside_);
+  network_.advance(1s);
+  ASSERT_FALSE(client->over());
+  client->stream->write(raw_get);
+  EXPECT_TRUE(network_.run_until([&] { return client->data.ends_with("world"); }));
+  const auto opaque = connected(outside_);
+  network_.advance(1s);
+  opaque->stream->write("\x01\x02\x03\x04");
+  EXPECT_TRUE(network_.run_until([&] { return opaque->over(); }));
+  EXPECT_EQ(opaque->data, "");
+  EXPECT_EQ(mysql_->telemetry.refused["http-rule-on-opaque"], 1);
+}
+
 TEST_F(MeshTest, WhatIsNoHttpOrSaysNothingIsClosedWhereNothingIsKnown) {
   auto hello = pod("198.18.0.1", "hello");
   for (const std::string_view says : {"", "\x01\x02\x03\x04", "SSH-2.0-client\r\n"}) {

@@ -134,6 +134,23 @@ TEST_F(MeshHttp2Test, ACallersDeadlineEndsTheCallInTheLanguageOfGrpc) {
   EXPECT_EQ(hello->telemetry.requests[0].reason, "caller-deadline");
 }
 
+// The longest that a caller can name, and that some libraries make of "no deadline".
+TEST_F(MeshHttp2Test, ADeadlineThatIsLongerThanClocksCountIsNone) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const Http2Application application(*world, echo_grpc);
+  hello->know({service({world->endpoint(app_port)})});
+  const auto caller = client(*hello);
+  codec::RequestHead head = grpc();
+  head.headers.add("grpc-timeout", "99999999H");
+  const SentRequest& sent = caller->send(head, false);
+  network_.advance(10s);
+  EXPECT_EQ(sent.outcome, "");
+  sent.exchange->send_end({});
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.trailers.get("grpc-status"), "0");
+}
+
 TEST_F(MeshHttp2Test, TheServicesTimeoutEndsACallThatMayTakeLonger) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");

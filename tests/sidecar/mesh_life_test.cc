@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "http/dial.h"
 #include "tests/sidecar/mesh_fixture.h"
+#include "tests/support/http2_frame.h"
 
 namespace weft::test {
 namespace {
@@ -256,6 +257,73 @@ TEST_F(MeshLifeTest, AnUpgradedConnectionOutlivesACertificateButNotItsRoot) {
   EXPECT_TRUE(carries(*client, *app));
   world->tell_root_removed();
   EXPECT_TRUE(network_.run_until([&] { return client->over(); }, 1s));
+}
+
+// What a peer was believed by counts at the end of the handshake, not at its beginning: the root goes at
+// every moment of one.
+TEST_F(MeshLifeTest, AHandshakeThatARootIsRemovedUnderIsNotCompleted) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  world->serve(app_port, says("world"));
+  for (Duration moment{0}; moment < 10ms; moment += 100us) {
+    StreamRecorder client;
+    http::DialTarget target;
+    target.address = Address{world->ip(), app_port};
+    target.context = hello->context().credentials->client;
+    target.expected_identity = SpiffeId::parse(world->identity()).value();
+    target.alpn = {"weft-http/1.1"};
+    const auto dialling = http::dial(hello->loop(), std::move(target), [&](auto stream) {
+      if (stream) client.take(*std::move(stream));
+    });
+    network_.advance(moment);
+    world->tell_root_removed();
+    network_.advance(1s);
+  }
+  EXPECT_GT(world->telemetry.refused["root-removed"], 0);
+  EXPECT_GT(world->telemetry.ended["root-removed"], 0);
+}
+
+TEST_F(MeshLifeTest, AConnectionThatIsBeingMadeEndsWithItsRoot) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  const auto app = serve_raw(*world);
+  policy::Service undeclared = service({world->endpoint(app_port)});
+  undeclared.protocol = policy::Protocol::detect;
+  hello->know({undeclared});
+  const auto client = connected(*hello, "");
+  ASSERT_TRUE(network_.run_until([&] { return !app->served.empty(); }))
+      << "silence: the server may speak first";
+  hello->tell_root_removed();
+  EXPECT_TRUE(network_.run_until([&] { return client->over(); }, 1s));
+  EXPECT_EQ(hello->telemetry.refused["root-removed"], 1);
+}
+
+// Its word counts no more, whether it acknowledges that or not.
+TEST_F(MeshLifeTest, AnExpiredCallerThatDoesNotGoIsNotServed) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  std::vector<http::SimpleServer::Respond> held;
+  world->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
+    held.push_back(std::move(respond));
+  });
+  policy::InboundPolicy declared = world->inbound_policy();
+  for (policy::InboundPort& port : declared.ports) port.protocol = policy::Protocol::http1;
+  world->set_inbound(declared);
+  hello->renew(root_, 20s);
+  const auto client = mesh_connection(*hello, *world, "weft-h2");
+  client->stream->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + raw_frame(4, 0, 0, ""));
+  const std::string head = std::string("\x82\x86\x84\x41\x05") + "world";
+  client->stream->write(raw_frame(1, 5, 1, head));
+  ASSERT_TRUE(network_.run_until([&] { return held.size() == 1; }));
+  network_.advance(15s);
+  client->stream->write(raw_frame(1, 5, 3, head));
+  ASSERT_TRUE(network_.run_until([&] { return held.size() == 2; }));
+  network_.advance(11s);
+  ASSERT_EQ(world->telemetry.ended["certificate-expired"], 1);
+  ASSERT_FALSE(client->over()) << "it keeps two requests under way";
+  client->stream->write(raw_frame(1, 5, 5, head));
+  network_.advance(2s);
+  EXPECT_EQ(held.size(), 2u) << "a request was served that came six seconds behind the expiry";
 }
 
 }  // namespace

@@ -326,6 +326,27 @@ TEST_F(MeshWebSocketTest, AnEmptyHostIsTheCallersFault) {
   EXPECT_TRUE(raw->served.empty());
 }
 
+// HTTP/2 lets a caller go on before the tunnel stands.
+TEST_F(Http1WebSocketTest, WhatComesBeforeTheAnswerToAPlainConnectIsNotLost) {
+  declare(policy::Protocol::http1);
+  const auto raw = serve_raw(*world_);
+  connect();
+  codec::RequestHead head = http::request("CONNECT", "db:5432");
+  head.authority = "db:5432";
+  SentRequest& sent = caller_.send(head, false);
+  sent.exchange->send_body("early");
+  sent.exchange->send_end({});
+  ASSERT_TRUE(network_.run_until([&] { return raw->got("\r\n\r\n"); }));
+  network_.advance(100ms);
+  raw->last().stream->write("HTTP/1.1 200 OK\r\n\r\n");
+  ASSERT_TRUE(network_.run_until([&] { return raw->got("early") && raw->last().ends == 1; }));
+  raw->last().stream->write("late");
+  raw->last().stream->end();
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.body, "late");
+  EXPECT_EQ(sent.outcome, "finished");
+}
+
 // An application might hold its answer back until nobody looks any more.
 TEST_F(Http2TunnelTest, ATunnelThatIsNotAnsweredYetEndsWithItsPolicyToo) {
   declare(policy::Protocol::http2);
@@ -338,6 +359,16 @@ TEST_F(Http2TunnelTest, ATunnelThatIsNotAnsweredYetEndsWithItsPolicyToo) {
   ASSERT_TRUE(network_.run_until([&] { return !application_.requests.front()->outcome.empty(); }));
   ASSERT_EQ(world_->telemetry.requests.size(), 1u);
   EXPECT_EQ(world_->telemetry.requests[0].reason, "policy-changed");
+}
+
+// Whoever vouched for the upstream no longer counts: an impostor's sidecar would not end it.
+TEST_F(Http2TunnelTest, ATunnelEndsWithTheRootOfItsUpstream) {
+  serve();
+  const SentRequest& tunnel = opened(websocket());
+  hello_->tell_root_removed();
+  ASSERT_TRUE(over(tunnel));
+  EXPECT_NE(tunnel.outcome, "finished");
+  EXPECT_EQ(hello_->telemetry.requests.back().reason, "root-removed");
 }
 
 TEST_F(Http2TunnelTest, ATunnelEndsWithTheRootOfItsCallerAndARequestBesideItFinishes) {

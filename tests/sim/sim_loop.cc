@@ -18,7 +18,8 @@ class SimTimer final : public io::Timer {
 
   void start(Duration after) override {
     stop();
-    key_ = loop_.network().schedule(loop_, std::max(after, Duration::zero()), anchor_.guard([this] {
+    const Duration wait = std::clamp(after, Duration::zero(), io::longest_wait);
+    key_ = loop_.network().schedule(loop_, wait, anchor_.guard([this] {
       active_ = false;
       // The callback may delete this object; it must not take its own code's captures along while it runs.
       const auto fired = fired_;

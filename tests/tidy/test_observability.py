@@ -21,8 +21,8 @@ NO_REASONS = {
     # ALPN
     "weft-tcp", "weft-h2",
 }
-# Of the words without a hyphen, this one is a reason.
-WORD = re.compile(r'"(overload|[a-z0-9]+(?:-[a-z0-9]+)+)(?:: )?"')
+# Of the words without a hyphen, these are reasons.
+WORD = re.compile(r'"(overload|flood|[a-z0-9]+(?:-[a-z0-9]+)+)(?:: )?"')
 METRIC = re.compile(r"\b((?:istio|weft)_[a-z0-9_]*[a-z0-9])\b")
 # Series of a histogram, not families.
 OF_HISTOGRAMS = re.compile(r"_(bucket|sum|count)$")

@@ -242,5 +242,27 @@ TEST_F(Http1Server, MayBeDestroyedInAnyCallback) {
   }
 }
 
+// Whoever is to answer has a limit of its own, and can say what happened.
+TEST_F(Http1Server, WhoWaitsForALateAnswerIsNotCutOffInTheMomentInWhichItIsGivenUp) {
+  server_.options.idle_timeout = 500ms;
+  start();
+  write(get);
+  ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
+  run_for(600ms);
+  ASSERT_EQ(server_.aborts, 0);
+  server_.reply(504, "late");
+  EXPECT_TRUE(run_until([&] { return got().ends_with("late"); }));
+}
+
+TEST_F(Http1Server, AHeadThatHasBegunIsNotTakenFromWhomNoMoreIsTaken) {
+  start();
+  write(get.substr(0, 10));
+  settle();
+  server_.connection->refuse_new();
+  write(get.substr(10));
+  EXPECT_TRUE(over());
+  EXPECT_EQ(server_.begins, 0);
+}
+
 }  // namespace
 }  // namespace weft::http

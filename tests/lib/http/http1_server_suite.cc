@@ -1,4 +1,5 @@
 // What an HTTP/1 server makes of a caller's bytes, and sends.
+#include "base/limits.h"
 #include "tests/lib/http/http1_server_fixture.h"
 
 namespace weft::http {
@@ -151,6 +152,7 @@ class Refusals final : public RefusalHandler {
     seen.push_back(error.status);
     reply.headers.add("x-weft-error", "bad-request");
   }
+  void request_reset(std::string_view) override {}
   std::vector<int> seen;
 };
 
@@ -346,6 +348,26 @@ TEST_F(Http1Server, TellsTheProducerWhenTheCallerReadsAgain) {
   server_.exchange->send_end({});
   ASSERT_TRUE(run_until([&] { return server_.finishes == 1 && got().ends_with("\r\n0\r\n\r\n"); }));
   EXPECT_GT(got().size(), sent);
+}
+
+TEST_F(Http1Server, WhoDoesNotReadItsAnswersIsNotAskedForMoreRequests) {
+  start();
+  server_.on = [&](std::string_view event) {
+    if (event == "begins") server_.exchange->send_head(response(204, {{"X", std::string(4000, 'x')}}), true);
+  };
+  pair_->near.stream->pause();
+  constexpr int batches = 100, in_each = 100;
+  std::string many;
+  for (int i = 0; i < in_each; ++i) many += get;
+  for (int i = 0; i < batches; ++i) {
+    write(many);
+    run_for(1ms);
+  }
+  EXPECT_LT(server_.begins, batches * in_each);
+  EXPECT_LT(server_.connection->stream().queued_bytes(), 2 * limits::write_high_bytes);
+  pair_->near.stream->resume();
+  EXPECT_TRUE(run_until([&] { return server_.begins == batches * in_each; }));
+  EXPECT_EQ(server_.finishes, server_.begins);
 }
 
 TEST_F(Http1Server, NeverCompletesABodyOfTheWrongLength) {

@@ -188,6 +188,24 @@ TEST_F(Http2Suite, WhatIsOnItsWayToAServerThatTakesNoMoreWasNeverTaken) {
   EXPECT_TRUE(run_until([this] { return server_.closes == 1 && client_.closes == 1; }));
 }
 
+TEST_F(Http2Suite, ASlowReaderGetsTheTailOfWhatADrainedServerSaid) {
+  connect_both();
+  constexpr std::size_t many = 60;
+  for (std::size_t i = 0; i < many; ++i) client_.send(request("GET", "/"), true);
+  ASSERT_TRUE(run_until([this] { return server_.requests.size() == many; }));
+  client_.connection->stream().pause();
+  const std::string body(250'000, 'x');
+  for (const auto& served : server_.requests) served->reply(200, body);
+  server_.connection->refuse_new();
+  run_for(1500ms);
+  client_.connection->stream().resume();
+  for (const auto& sent : client_.requests) {
+    ASSERT_TRUE(over(*sent));
+    EXPECT_EQ(sent->outcome, "finished");
+    EXPECT_EQ(sent->body.size(), body.size());
+  }
+}
+
 TEST_F(Http2Suite, ADrainedClientClosesWhenItsLastExchangeIsOver) {
   connect_both();
   const SentRequest& sent = client_.send(request("GET", "/"), true);

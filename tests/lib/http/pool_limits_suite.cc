@@ -24,12 +24,13 @@ class HttpPoolLimits : public HttpPool {
           else
             waiter.error = result.error();
         },
-        PoolAccount{load_.get(), {.connections = 1, .pending = 2, .requests = 1024}});
+        PoolAccount{load_.get(), {.connections = most_, .pending = 2, .requests = 1024}});
     return waiter;
   }
   std::uint32_t pending() const { return load_->pending; }
   std::uint32_t connected() const { return load_->connections; }
 
+  std::uint32_t most_ = 1;
   std::shared_ptr<policy::ServiceLoad> load_ = std::make_shared<policy::ServiceLoad>();
 };
 
@@ -112,6 +113,35 @@ TEST_F(HttpPoolLimits, AConnectionThatClosesMakesRoomForTheNextInTurn) {
   EXPECT_FALSE(second->lease->reused());
   EXPECT_EQ(connects_, 2);
   EXPECT_EQ(connected(), 1u);
+}
+
+// Its own may be in use for long, as that of a tunnel is.
+TEST_F(HttpPoolLimits, APlaceThatComesFreeElsewhereIsForWhoeverWaits) {
+  most_ = 2;
+  const auto other = ask("a");
+  const auto own = ask("b");
+  ASSERT_TRUE(run_until([&] { return other->done() && own->done(); }));
+  const auto waiting = ask("b");
+  run_for(150ms);
+  EXPECT_FALSE(waiting->done());
+  servers_[0]->connection.reset();
+  ASSERT_TRUE(run_until([&] { return waiting->done(); }));
+  EXPECT_TRUE(waiting->lease);
+}
+
+TEST_F(HttpPoolLimits, APlaceThatAnotherWorkerGivesBackIsFoundSoon) {
+  most_ = 2;
+  policy::ConnectionPlace of_another_worker;
+  ASSERT_TRUE(of_another_worker.take(*load_, most_, false));
+  const auto own = ask("b");
+  ASSERT_TRUE(run_until([&] { return own->done(); }));
+  const auto waiting = ask("b");
+  run_for(150ms);
+  EXPECT_FALSE(waiting->done());
+  EXPECT_EQ(pending(), 1u);
+  of_another_worker.give_back();
+  ASSERT_TRUE(run_until([&] { return waiting->done(); }));
+  EXPECT_TRUE(waiting->lease);
 }
 
 TEST_F(HttpPoolLimits, WhereNothingConnectsNobodyWaits) {

@@ -131,6 +131,18 @@ TEST_F(HttpPool, PassesOnWhyItCannotConnect) {
   EXPECT_EQ(pool_.connections(), 0u);
 }
 
+TEST_F(HttpPool, AnAbandonedAttemptServesNobody) {
+  std::optional<Error> error;
+  const auto request = pool_.acquire("a", HttpProtocol::http1, connect(), [&](const Result<Lease>& result) {
+    ASSERT_FALSE(result);
+    error = result.error();
+  });
+  pool_.abandon_attempts();
+  ASSERT_TRUE(run_until([&] { return error.has_value(); }));
+  EXPECT_EQ(error->code, Code::refused);
+  EXPECT_TRUE(lease()) << "what is begun later is not concerned";
+}
+
 TEST_F(HttpPool, CancellingRunsNothing) {
   bool ran = false;
   auto connecting = pool_.acquire("a", HttpProtocol::http1, connect(), [&](Result<Lease>) { ran = true; });

@@ -98,6 +98,15 @@ TEST_F(TimerTest, MayBeRestartedInItsOwnCallback) {
   EXPECT_EQ(fired, 3);
 }
 
+TEST_F(TimerTest, WhatIsLongerThanClocksCountDoesNotFire) {
+  int fired = 0;
+  const auto timer = loop().make_timer([&] { ++fired; });
+  timer->start(Duration::max());
+  run_for(20ms);
+  EXPECT_EQ(fired, 0);
+  EXPECT_TRUE(timer->active());
+}
+
 TEST_F(DeferTest, RunsInOrderAndNeverInline) {
   std::string order;
   loop().defer([&] { order += 'a'; });
