@@ -150,7 +150,8 @@ TEST(Http2Flood, StreamsThatHaveToBeResetCountAsResets) {
     drain(victim.session);
   }
   victim.expect_calm_demanded("had to be reset");
-  EXPECT_EQ(victim.handler.events, std::vector<std::string>(200, "refused Invalid HTTP header field was received"));
+  EXPECT_EQ(victim.handler.events,
+            std::vector<std::string>(200, "refused Invalid HTTP header field was received"));
 }
 
 // ---- frames on streams that are over (RFC 9113 § 5.1) ----
