@@ -12,6 +12,12 @@ constexpr std::string_view request_id_header = "x-request-id";
 constexpr std::string_view proto_header = "x-forwarded-proto";
 constexpr std::string_view mesh_prefix = "x-weft-";
 
+// `wanted` is in lower case, with '-'.
+bool is_spelling_of(std::string_view name, std::string_view wanted) {
+  return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(),
+                    [](char c, char w) { return (c == '_' ? '-' : ascii_lower(c)) == w; });
+}
+
 void append_hex(std::string& out, std::uint64_t value, int digits) {
   constexpr std::string_view hex = "0123456789abcdef";
   for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out.push_back(hex[(value >> shift) & 15]);
@@ -40,10 +46,9 @@ std::string random_uuid(Random& random) {
 
 void remove_claims(codec::Headers& headers) {
   std::erase_if(headers.fields(), [](const codec::Header& field) {
-    std::string name = field.name;
-    std::replace(name.begin(), name.end(), '_', '-');
-    const std::string_view begin = std::string_view(name).substr(0, mesh_prefix.size());
-    return equals_ignore_case(name, client_cert_header) || equals_ignore_case(begin, mesh_prefix);
+    const std::string_view name = field.name;
+    return is_spelling_of(name, client_cert_header) ||
+           is_spelling_of(name.substr(0, mesh_prefix.size()), mesh_prefix);
   });
 }
 
