@@ -58,10 +58,10 @@ TEST(UvTimerTest, RestartedWithoutDelayItDoesNotHoldTheLoop) {
   });
   const auto other = loop.make_timer([&] { other_fired = true; });
   timer->start(0ms);
-  other->start(10ms);
+  other->start(100ms);  // long enough that a busy machine runs the loop more than once
   ASSERT_TRUE(run_until(loop, [&] { return other_fired; }));
   EXPECT_GT(fired, 1);
-  EXPECT_LE(fired, 12);
+  EXPECT_LE(fired, 102);
 }
 
 TEST(UvLoopTest, StandsStillWhileNothingHappens) {
