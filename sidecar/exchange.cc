@@ -72,7 +72,7 @@ void Exchange::inject_fault(int status) {
 void Exchange::choose_route() {
   take_route(admission_.service->table.choose(&head_, context_.loop.now(), context_.random));
   // HTTP/2 lets a caller go on before it has its tunnel; what is not for an HTTP/1 application waits for it.
-  if (head_.version == codec::Version::http2 && head_.method == "CONNECT") downstream_->pause_body();
+  if (upgrading_ && head_.version == codec::Version::http2) downstream_->pause_body();
   begin_try();
 }
 
@@ -185,7 +185,7 @@ void Exchange::try_failed(const policy::TryOutcome& outcome, std::string_view ou
 bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view outcome_text) {
   const ServiceState& service = *admission_.service;
   const MonotonicTime now = context_.loop.now();
-  report_health(outcome);
+  report_health(policy::health_of(outcome));
   end_try_record(outcome_text);
   policy::TrySituation situation;
   situation.replayable = replayable_;
@@ -210,8 +210,8 @@ bool Exchange::try_again(const policy::TryOutcome& outcome, std::string_view out
   return true;
 }
 
-void Exchange::report_health(const policy::TryOutcome& outcome) {
-  if (admission_.service->table.report(*endpoint_->state, policy::health_of(outcome), context_.loop.now()))
+void Exchange::report_health(policy::Health health) {
+  if (admission_.service->table.report(*endpoint_->state, health, context_.loop.now()))
     context_.telemetry.endpoint_ejected(record_.peers.endpoint);
 }
 
@@ -249,11 +249,8 @@ void Exchange::per_try_timed_out() {
 void Exchange::timed_out() {
   if (state_ == State::finished) return;
   // How long a caller cares to wait says nothing of the endpoint; the Service's own limit does.
-  if (state_ == State::active && !response_started_ && !time_limit_.by_caller()) {
-    policy::TryOutcome outcome;
-    outcome.end = policy::TryEnd::per_try_timeout;
-    report_health(outcome);
-  }
+  if (state_ == State::active && !response_started_ && !time_limit_.by_caller())
+    report_health(policy::Health::bad);
   if (state_ != State::backing_off) end_try_record("timeout");
   refuse(time_limit_.exceeded());
 }

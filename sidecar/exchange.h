@@ -95,7 +95,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void try_failed(const policy::TryOutcome& outcome, std::string_view outcome_text,
                   const LocalReply& otherwise);
   bool try_again(const policy::TryOutcome& outcome, std::string_view outcome_text);
-  void report_health(const policy::TryOutcome& outcome);
+  void report_health(policy::Health health);
   void end_try_record(std::string_view outcome);
   void drop_upstream();
   void relay_interim(codec::ResponseHead&& head);

@@ -171,7 +171,6 @@ void Http1Connection::stream_drained() {
   touch();
   const bool sending = outgoing_ != Outgoing::complete && outgoing_ != Outgoing::held;
   if (phase_ == Phase::exchange && sending) outgoing_drained();
-  if (phase_ == Phase::idle) read_later();  // of a server
 }
 
 // ---- the end of an exchange, and of the connection ----

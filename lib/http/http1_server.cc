@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 namespace weft::http {
+
 Http1ServerConnection::Http1ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                              ServerConnectionHandler& handler, const ServerOptions& options,
                                              std::string already_read)
@@ -255,6 +256,12 @@ void Http1ServerConnection::stream_data(std::string_view bytes) {
   lingered_bytes_ += bytes.size();
   if (lingered_bytes_ > options_.linger_bytes_max)
     fail(Error{Code::limit, "the caller does not stop sending"});
+}
+
+// Who reads its answers again may ask again.
+void Http1ServerConnection::stream_drained() {
+  if (phase_ == Phase::idle) read_later();
+  Http1Connection::stream_drained();
 }
 
 // Everything is written. The socket stays until the peer has closed as well, for closing with unread bytes

@@ -132,7 +132,6 @@ void Pool::closed(PooledConnection& pooled) {
   pooled.gone = true;
   pooled.place.give_back();
   one_less(pooled.slot);
-  look_again();
   // A lease that still points at it takes it away when it is dropped.
   if (pooled.leases == 0) remove(pooled);
 }

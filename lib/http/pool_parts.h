@@ -84,7 +84,6 @@ class Pool::Request final : public PoolRequest {
   void begin();
   void connect();
   void left_crowd();
-  void look_again();
   // A lease of it, counted already.
   void take(PooledConnection& pooled);
   // The callback often destroys this request, so it must not live in it while it runs.

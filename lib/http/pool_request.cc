@@ -108,11 +108,6 @@ void Pool::Request::left_crowd() {
   --pool_.waiting_;
 }
 
-void Pool::Request::look_again() {
-  leave_crowd();
-  connect();
-}
-
 void Pool::Request::stop_queueing() {
   queues_ = false;
   if (in_crowd_) refuse_to_queue();
@@ -156,7 +151,6 @@ void Pool::forget(Attempt& attempt) {
   attempt.place.give_back();
   loop_.delete_later(std::move(node.mapped()));
   one_less(attempt.slot);
-  look_again();
 }
 
 void Pool::abandon_attempts() {
@@ -206,6 +200,7 @@ void Pool::one_less(const Slot& slot) {
   } while (crowds_.at(slot).connections == 0);
   const auto crowd = crowds_.find(slot);
   if (crowd->second.connections == 0) crowds_.erase(crowd);
+  look_again();
 }
 
 // A place among the connections of a Service may come free in any slot, and on any worker.
@@ -213,9 +208,9 @@ void Pool::look_again() {
   if (waiting_ == 0) return;
   std::vector<Request*> first;
   for (const auto& [slot, crowd] : crowds_) {
-    if (!crowd.waiters.empty()) first.push_back(crowd.waiters.front());
+    if (Request* const next = next_waiter(slot)) first.push_back(next);
   }
-  for (Request* const each : first) each->look_again();
+  for (Request* const each : first) each->connect();
 }
 
 // Of what other workers do nobody tells us.

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mesh import Mesh, deployment, namespace, pod, service, service_account
-from test_steering import LOAD, batch, settled, streaming
+from test_steering import batch, burst, settled, streaming
 
 TRACKS = {"v1": "stable", "v2": "stable", "v3": "beta"}
 AT_ONCE = 60
@@ -139,8 +139,7 @@ def test_the_retry_budget_bounds_the_tries_at_a_backend_that_always_fails(mesh):
     is half of them, with 50 % a third, with 0 % three at a time."""
     def further_tries():
         before = len(seen(mesh, "slow"))
-        results = json.loads(mesh.exec("client", *LOAD, "burst", "slow", "--at-once", str(AT_ONCE)).stdout)
-        assert [each["code"] for each in results] == [503] * AT_ONCE
+        assert [each["code"] for each in burst(mesh, AT_ONCE)] == [503] * AT_ONCE
         further.append(len(seen(mesh, "slow")) - before - AT_ONCE)
         return further[-1]
     further = []

@@ -15,7 +15,7 @@ using namespace std::string_literals;
 
 constexpr std::uint8_t type_headers = 1, type_settings = 4, type_ping = 6;
 constexpr std::uint8_t end_stream = 1, end_headers = 4;
-const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + raw_frame(type_settings, 0, 0, "");
+const std::string preface = http2_preface();
 // :method GET, :scheme http, :path /, :authority "world"
 const std::string head_block = "\x82\x86\x84\x41\x05world"s;
 constexpr std::string_view raw_get = "GET / HTTP/1.1\r\nhost: world\r\n\r\n";

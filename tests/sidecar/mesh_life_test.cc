@@ -311,7 +311,7 @@ TEST_F(MeshLifeTest, AnExpiredCallerThatDoesNotGoIsNotServed) {
   world->set_inbound(declared);
   hello->renew(root_, 20s);
   const auto client = mesh_connection(*hello, *world, "weft-h2");
-  client->stream->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + raw_frame(4, 0, 0, ""));
+  client->stream->write(http2_preface());
   const std::string head = std::string("\x82\x86\x84\x41\x05") + "world";
   client->stream->write(raw_frame(1, 5, 1, head));
   ASSERT_TRUE(network_.run_until([&] { return held.size() == 1; }));

@@ -18,4 +18,10 @@ inline std::string raw_frame(std::uint8_t type, std::uint8_t flags, std::int32_t
   return out.append(payload);
 }
 
+// What a client begins with: the magic, and SETTINGS that differ from the defaults in nothing.
+inline std::string http2_preface() {
+  constexpr std::uint8_t settings = 4;
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + raw_frame(settings, 0, 0, "");
+}
+
 }  // namespace weft::test

@@ -20,7 +20,7 @@ using test::raw_frame;
 constexpr std::uint8_t type_data = 0, type_headers = 1, type_priority = 2, type_rst = 3, type_settings = 4,
                        type_ping = 6, type_continuation = 9;
 constexpr std::uint8_t end_stream = 1, end_headers = 4;
-const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + raw_frame(type_settings, 0, 0, "");
+const std::string preface = test::http2_preface();
 // :method POST, :scheme https, :path /, :authority "a"
 const std::string head_block = "\x83\x87\x84\x41\x01"s + "a";
 
