@@ -7,6 +7,7 @@
 #include "codec/http1.h"
 #include "codec/http1_target.h"
 #include "codec/http1_tokens.h"
+#include "codec/trailers.h"
 
 namespace weft::codec {
 namespace {
@@ -319,9 +320,8 @@ Http1Event Http1Parser::next_trailers(std::string_view& input) {
   if (result == HeadScan::Result::need_more) return {};
   if (scan_.fields() > 0) {
     const HeadTokens tokens = tokenize_trailers(lines, trailers_);
-    for (const std::string_view name : {"content-length", "transfer-encoding", "host"}) {
-      if (trailers_.has(name)) return fail(400, str_cat("the trailers have ", name));
-    }
+    const std::string_view misplaced = misplaced_in_trailers(trailers_);
+    if (!misplaced.empty()) return fail(400, str_cat("the trailers have ", misplaced));
     if (tokens.problem != nullptr) return fail(400, tokens.problem);
     if (trailers_.size() != scan_.fields()) return fail(400, "the trailers are ambiguous");
   }

@@ -8,6 +8,7 @@
 #include "codec/http2_callbacks.h"
 #include "codec/http2_ping.h"
 #include "codec/http2_stream.h"
+#include "codec/trailers.h"
 
 namespace weft::codec {
 namespace {
@@ -15,11 +16,6 @@ namespace {
 // HTTP/1 servers are known to send a length with these; a peer would take the whole message for malformed
 // (RFC 9110 § 8.6, RFC 9113 § 8.1.1).
 bool has_no_length(int status) { return status < 200 || status == 204; }
-
-// RFC 9110 § 6.5.1. (nghttp2 refuses Transfer-Encoding.)
-bool frames_or_addresses(const Headers& trailers) {
-  return trailers.has("content-length") || trailers.has("host");
-}
 
 // As HTTP/2 counts it.
 std::size_t list_bytes_max(const PeerLimits& peer) {
@@ -156,7 +152,7 @@ void Http2Session::head_complete(StreamId id, bool end) {
   const bool is_head = role_ == Role::server ? !stream->announced : !stream->head_received;
   if (!is_head) {
     Headers trailers = incoming_.take_trailers();
-    if (frames_or_addresses(trailers)) {
+    if (!misplaced_in_trailers(trailers).empty()) {
       reset(id, Http2Code::protocol_error);
       return malformed(id, "trailers that frame or address the message");
     }
