@@ -39,7 +39,10 @@ class ServedCall final : public http::ServerExchangeHandler {
     id_ = *id;
     call_ = &book.call(id_);
     check_head(head);
-    deed_ = book.delivered(id_);
+    // Nobody waits for the answer to a copy: it is no delivery.
+    const bool copy = head.authority.ends_with("-shadow");
+    deed_ = copy ? call_->deeds.back() : book.delivered(id_);
+    for (int i = 0; i < call_->interim_heads; ++i) send_interim();
     if (deed_.act == Deed::Act::answer_early || call_->websocket || end) act_later();
     if (call_->slow_writer || call_->request_bytes < piece_bytes) return;
     // A server that takes its time over a long body.
@@ -90,6 +93,12 @@ class ServedCall final : public http::ServerExchangeHandler {
       book_.finding(id_, str_cat("nothing was broken, but its tunnel was: ", error.message));
   }
 
+  void send_interim() {
+    codec::ResponseHead head;
+    head.status = 103;
+    head.headers.add("x-id", std::to_string(id_));
+    exchange_->send_head(head, false);
+  }
   void act_later() {
     if (deed_.act == Deed::Act::silence) return;
     later_.after(deed_.delay, [this] { act(); });

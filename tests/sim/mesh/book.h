@@ -41,6 +41,7 @@ struct Call {
   bool websocket = false;  // asks for a tunnel, in the form of its version of HTTP
   std::size_t request_bytes = 0;
   std::size_t answer_bytes = 0;
+  int interim_heads = 0;  // that the application sends at once, before it does anything else
   bool request_trailers = false;
   bool answer_trailers = false;
   bool request_chunked = false;
@@ -61,6 +62,7 @@ std::string_view outcome_name(Outcome outcome);
 struct Fate {
   int deliveries = 0;
   Outcome outcome = Outcome::open;
+  int interim_heads = 0;
   int status = 0;
   std::string mesh_error;  // x-weft-error of the answer
   std::string why;         // of what is no answer

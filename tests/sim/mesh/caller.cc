@@ -115,8 +115,13 @@ class HttpCall final : public Caller::Running, http::ClientExchangeHandler {
   }
 
   void response_head(codec::ResponseHead&& head, bool end) override {
-    if (head.status < 200 && head.status != 101) return;
     Fate& fate = book_.fate(id_);
+    if (head.status < 200 && head.status != 101) {
+      if (head.headers.get("x-id") != std::to_string(id_))
+        book_.finding(id_, "it got another's interim head");
+      ++fate.interim_heads;
+      return;
+    }
     if (fate.status != 0) book_.finding(id_, "it got two answers");
     fate.status = head.status;
     fate.mesh_error = head.headers.get("x-weft-error").value_or("");

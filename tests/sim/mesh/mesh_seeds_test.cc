@@ -8,10 +8,14 @@
 #include <atomic>
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "tests/sim/mesh/world.h"
 #include "tests/sim/seeds.h"
 
@@ -27,19 +31,46 @@ constexpr std::uint64_t seeds_by_default = 10'000;
 // What all seeds together have seen, in memory that the processes share.
 struct Tally {
   std::array<std::atomic<std::uint64_t>, 5> outcomes{};  // by Outcome
-  std::atomic<std::uint64_t> retries{0};
-  std::atomic<std::uint64_t> refused{0};  // answered by the mesh
   std::atomic<std::uint64_t> tunnels{0};
+  std::atomic<std::uint64_t> refused{0};     // answered by the mesh
+  std::atomic<std::uint64_t> injected{0};    // of them: as weft.mesh/fault says
+  std::atomic<std::uint64_t> overloaded{0};  // and as weft.mesh/limits
+  std::atomic<std::uint64_t> interim{0};
+  std::atomic<std::uint64_t> retries{0};
+  std::atomic<std::uint64_t> mirrored{0};
+  std::atomic<std::uint64_t> ejections{0};
 };
+
+std::size_t retries(const RecordingTelemetry& telemetry) {
+  std::size_t count = 0;
+  for (const auto& record : telemetry.requests) {
+    if (record.tries.size() > 1) count += record.tries.size() - 1;
+  }
+  return count;
+}
+
+std::size_t mirrored(const RecordingTelemetry& telemetry) {
+  const auto found = telemetry.mirrored.find("answered");
+  return found == telemetry.mirrored.end() ? 0 : static_cast<std::size_t>(found->second);
+}
+
+std::size_t ejections(const RecordingTelemetry& telemetry) {
+  return static_cast<std::size_t>(telemetry.ejections);
+}
 
 void count(const World& world, Tally& tally) {
   for (int id = 0; id < world.book().size(); ++id) {
     const Fate& fate = world.book().fate(id);
     ++tally.outcomes[static_cast<std::size_t>(fate.outcome)];
     if (!fate.mesh_error.empty()) ++tally.refused;
+    if (fate.mesh_error == "fault-injected") ++tally.injected;
+    if (fate.mesh_error == "overload") ++tally.overloaded;
+    tally.interim += static_cast<std::uint64_t>(fate.interim_heads);
     if (world.book().call(id).method == "TCP") ++tally.tunnels;
   }
-  tally.retries += world.retries();
+  tally.retries += world.told(retries);
+  tally.mirrored += world.told(mirrored);
+  tally.ejections += world.told(ejections);
 }
 
 std::vector<std::string> run(std::uint64_t seed, const TestRoot& root, Tally& tally) {
@@ -55,21 +86,26 @@ TEST(MeshSimulation, EveryRequestEndsExactlyOnceAndNothingLeaks) {
   auto& tally = shared_tally<Tally>();
   run_seeds(seeds, [&](std::uint64_t seed) { return run(seed, root, tally); });
   const auto outcome = [&](Outcome which) { return tally.outcomes[static_cast<std::size_t>(which)].load(); };
-  std::printf(
-      "%llu answered (%llu by the mesh), %llu cut, %llu failed, %llu given up, %llu retries, %llu tunnels\n",
-      static_cast<unsigned long long>(outcome(Outcome::answered)),
-      static_cast<unsigned long long>(tally.refused.load()),
-      static_cast<unsigned long long>(outcome(Outcome::cut)),
-      static_cast<unsigned long long>(outcome(Outcome::failed)),
-      static_cast<unsigned long long>(outcome(Outcome::gave_up)),
-      static_cast<unsigned long long>(tally.retries.load()),
-      static_cast<unsigned long long>(tally.tunnels.load()));
-  // Rough enough to break some, calm enough to let most through.
+  const auto print = [](std::string_view what, std::uint64_t number) {
+    std::printf("%s\n", str_cat(number, " ", what).c_str());
+    return number;
+  };
+  // Rough enough to break some, calm enough to let most through, and nothing that is planned never happens.
+  std::vector<std::uint64_t> numbers;
+  for (const Outcome which : {Outcome::answered, Outcome::cut, Outcome::failed, Outcome::gave_up})
+    numbers.push_back(print(outcome_name(which), outcome(which)));
+  for (const auto& [what, number] : {std::pair{"tunnels", &tally.tunnels},
+                                     {"answered by the mesh", &tally.refused},
+                                     {"faults injected", &tally.injected},
+                                     {"refused above the limits", &tally.overloaded},
+                                     {"interim heads", &tally.interim},
+                                     {"retries", &tally.retries},
+                                     {"copies answered", &tally.mirrored},
+                                     {"ejections", &tally.ejections}})
+    numbers.push_back(print(what, *number));
   if (seeds.last - seeds.first < 100) return;
   EXPECT_GT(outcome(Outcome::answered), outcome(Outcome::cut) + outcome(Outcome::failed));
-  for (const Outcome which : {Outcome::cut, Outcome::failed, Outcome::gave_up}) EXPECT_GT(outcome(which), 0u);
-  EXPECT_GT(tally.retries, 0u);
-  EXPECT_GT(tally.tunnels, 0u);
+  EXPECT_THAT(numbers, testing::Each(testing::Gt(0u)));
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ const T& any_of(Random& random, const std::vector<T>& choices) {
   return choices[random.below(choices.size())];
 }
 
+std::uint32_t percent(Random& random) { return static_cast<std::uint32_t>(random.below(101)); }
+
 sim::NetworkOptions plan_network(Random& random, bool healthy) {
   sim::NetworkOptions options;
   options.chunk_bytes_max = any_of<std::size_t>(random, {200, 1400, 4096, 16 * 1024});
@@ -53,8 +55,9 @@ policy::Protocol declared_as(Random& random, Speaks speaks) {
   return policy::Protocol::detect;
 }
 
-ServicePlan plan_service(Random& random, std::size_t index, bool healthy) {
+ServicePlan plan_service(Random& random, std::size_t index, bool healthy, bool ipv6) {
   ServicePlan plan;
+  plan.healthy = healthy;
   plan.manner.speaks =
       any_of<Speaks>(random, {Speaks::http1, Speaks::http1, Speaks::http2, Speaks::http2, Speaks::tcp});
   plan.manner.greets = one_in(random, 3);
@@ -63,7 +66,9 @@ ServicePlan plan_service(Random& random, std::size_t index, bool healthy) {
   plan.config.host = str_cat("s", index, ".default.svc.cluster.local");
   plan.config.port = 80;
   plan.config.protocol = declared_as(random, plan.manner.speaks);
-  plan.config.addresses = {Address::parse(str_cat("198.18.128.", index + 1, ":80")).value()};
+  const std::string address =
+      str_cat(ipv6 ? "[2001:2:0:1::" : "198.18.128.", index + 1, ipv6 ? "]:80" : ":80");
+  plan.config.addresses = {Address::parse(address).value()};
   plan.any_http_version = policy::is_http(plan.config.protocol);
   plan.pods = between(random, 1, 3);
   if (one_in(random, 2)) plan.attempts_max = static_cast<std::uint32_t>(between(random, 1, 3));
@@ -116,6 +121,8 @@ int plan_call(Random& random, const ServicePlan& service, const sim::NetworkOpti
   const bool ends_with_trailers = http && !call.websocket;
   call.request_trailers = call.request_bytes > 0 && ends_with_trailers && one_in(random, 6);
   call.answer_trailers = call.method != "HEAD" && ends_with_trailers && one_in(random, 6);
+  if (http && !call.websocket && one_in(random, 6))
+    call.interim_heads = static_cast<int>(between(random, 1, 3));
   call.slow_reader = one_in(random, 6);
   call.slow_writer = one_in(random, 6);
   if (!healthy && one_in(random, 10)) call.gives_up = millis_between(random, 1, 5000);
@@ -157,6 +164,30 @@ void steer(policy::Service& config, Random& random) {
   if (one_in(random, 3)) config.canary_sticky = key;
 }
 
+// What is made of requests beside carrying them. Where all must succeed nothing is refused.
+void trouble(policy::Service& config, Random& random, bool healthy) {
+  config.mirror = policy::Mirror();
+  if (one_in(random, 3)) config.mirror = {any_of<std::string>(random, {"v1", "v2", "v3"}), percent(random)};
+  config.fault = policy::FaultInjection();
+  if (one_in(random, 4)) {
+    config.fault.delay = Millis(between(random, 1, 300));
+    config.fault.delay_percent = percent(random);
+    config.fault.abort_status = any_of<std::uint16_t>(random, {404, 503});
+    config.fault.abort_percent = healthy ? 0 : percent(random);
+  }
+  config.outlier = policy::OutlierSettings();
+  if (one_in(random, 3)) {
+    config.outlier.consecutive = static_cast<std::uint32_t>(between(random, 1, 3));
+    config.outlier.ejection = Millis(between(random, 500, 5000));
+    config.outlier.max_percent = percent(random);
+  }
+  config.limits = policy::ServiceLimits();
+  if (healthy || !one_in(random, 4)) return;
+  config.limits.connections = static_cast<std::uint32_t>(between(random, 1, 3));
+  config.limits.pending = static_cast<std::uint32_t>(between(random, 1, 5));
+  config.limits.requests = static_cast<std::uint32_t>(between(random, 1, 5));
+}
+
 }  // namespace
 
 void reconfigure(ServicePlan& service, Random& random) {
@@ -182,22 +213,24 @@ void reconfigure(ServicePlan& service, Random& random) {
   service.preserve_case = one_in(random, 3);
   config.canary.clear();
   if (one_in(random, 3)) {
-    const auto share = static_cast<std::uint32_t>(random.below(101));
+    const std::uint32_t share = percent(random);
     // Some of the subsets have no endpoint, and some endpoints no subset.
     config.canary = {{"v1", share}, {any_of<std::string>(random, {"v2", "v3"}), 100 - share}};
   }
   steer(config, random);
+  trouble(config, random, service.healthy);
 }
 
 WorldPlan plan_world(Random& random, Book& book) {
   WorldPlan plan;
   plan.healthy = one_in(random, 3);
+  plan.ipv6 = one_in(random, 3);
   plan.network = plan_network(random, plan.healthy);
   plan.callers = between(random, 1, 2);
   const std::size_t services = between(random, 1, 3);
   std::size_t pods = plan.callers;
   for (std::size_t i = 0; i < services; ++i) {
-    plan.services.push_back(plan_service(random, i, plan.healthy));
+    plan.services.push_back(plan_service(random, i, plan.healthy, plan.ipv6));
     pods += plan.services.back().pods;
   }
   const auto busy = static_cast<std::uint64_t>(std::chrono::milliseconds(busy_time).count());

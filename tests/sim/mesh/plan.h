@@ -18,6 +18,7 @@ inline constexpr std::uint16_t application_port = 8080;
 inline constexpr auto busy_time = std::chrono::seconds(8);  // calls and events begin within
 
 struct ServicePlan {
+  bool healthy = false;    // nothing breaks, and nothing is refused on purpose
   policy::Service config;  // without endpoints
   Manner manner;
   bool any_http_version = false;   // declared, so that a caller may speak the other one
@@ -60,6 +61,7 @@ struct EventPlan {
 
 struct WorldPlan {
   bool healthy = false;  // nothing breaks: then every call must succeed
+  bool ipv6 = false;
   sim::NetworkOptions network;
   std::size_t callers = 1;  // pods without an application of their own
   std::vector<ServicePlan> services;

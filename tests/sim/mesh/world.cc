@@ -42,13 +42,9 @@ const std::vector<std::string>& World::run() {
   return book_.findings();
 }
 
-std::size_t World::retries() const {
+std::size_t World::told(std::size_t (*what)(const RecordingTelemetry&)) const {
   std::size_t count = 0;
-  for (const auto& host : hosts_) {
-    for (const auto& record : host->pod->telemetry.requests) {
-      if (record.tries.size() > 1) count += record.tries.size() - 1;
-    }
-  }
+  for (const auto& host : hosts_) count += what(host->pod->telemetry);
   return count;
 }
 
@@ -57,7 +53,7 @@ std::size_t World::retries() const {
 World::Host& World::add_host(std::size_t service) {
   hosts_.push_back(std::make_unique<Host>());
   Host& host = *hosts_.back();
-  const std::string ip = str_cat("198.18.0.", hosts_.size());
+  const std::string ip = str_cat(plan_.ipv6 ? "2001:2::" : "198.18.0.", hosts_.size());
   host.service = service;
   host.pod = std::make_unique<SimPod>(network_, endpoints_, root_, ip,
                                       service == nobody ? "caller" : str_cat("s", service));
@@ -244,6 +240,12 @@ void World::check_call(int id) {
   if (call.timeout > Duration(0) && call.method != "TCP" && took > call.timeout + 60s)
     book_.finding(id,
                   str_cat("it took ", std::chrono::duration_cast<std::chrono::seconds>(took).count(), " s"));
+  // Each try of an application begins with all of them, and behind one that its caller got there is no other
+  // try.
+  const bool all_interim =
+      fate.status == 0 || !fate.mesh_error.empty() || fate.interim_heads == call.interim_heads;
+  if (!all_interim || fate.interim_heads > call.interim_heads)
+    book_.finding(id, str_cat("it got ", fate.interim_heads, " interim heads of ", call.interim_heads));
   const bool success = fate.outcome == Outcome::answered && fate.mesh_error.empty();
   if (call.must_succeed && !success) {
     book_.finding(id, str_cat("nothing was broken, but it ", outcome_name(fate.outcome), " with ",

@@ -29,8 +29,8 @@ class World {
   // Plays it to its end and tells what was wrong.
   const std::vector<std::string>& run();
   const Book& book() const { return book_; }
-  // Tries beyond the first of all calls, as the callers' sidecars tell.
-  std::size_t retries() const;
+  // Of all sidecars together.
+  std::size_t told(std::size_t (*what)(const RecordingTelemetry&)) const;
 
  private:
   static constexpr std::size_t nobody = SIZE_MAX;
