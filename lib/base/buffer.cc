@@ -1,6 +1,8 @@
 #include "base/buffer.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -15,27 +17,26 @@ constexpr std::size_t kept_when_empty_bytes = 4096;
 
 void Buffer::append(std::string_view bytes) {
   if (bytes.empty()) return;
-  std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
-  commit(bytes.size());
+  make_room(bytes.size());
+  std::memcpy(storage_.get() + end_, bytes.data(), bytes.size());
+  end_ += bytes.size();
 }
 
-char* Buffer::reserve(std::size_t bytes) {
-  WEFT_CHECK(size() + bytes <= hard_limit_bytes);
-  if (storage_.size() - end_ < bytes && begin_ > 0) {
-    std::memmove(storage_.data(), storage_.data() + begin_, size());
-    end_ -= begin_;
-    begin_ = 0;
+void Buffer::make_room(std::size_t bytes) {
+  const std::size_t needed = size() + bytes;
+  WEFT_CHECK(needed <= hard_limit_bytes);
+  if (capacity_ - end_ >= bytes) return;
+  if (capacity_ < needed) {
+    const std::size_t larger = std::max(needed, 2 * capacity_);
+    auto storage = std::make_unique_for_overwrite<char[]>(larger);
+    if (!empty()) std::memcpy(storage.get(), storage_.get() + begin_, size());
+    storage_ = std::move(storage);
+    capacity_ = larger;
+  } else {
+    std::memmove(storage_.get(), storage_.get() + begin_, size());
   }
-  if (storage_.size() - end_ < bytes) {
-    const std::size_t needed = end_ + bytes;
-    storage_.resize(needed < storage_.size() * 2 ? storage_.size() * 2 : needed);
-  }
-  return storage_.data() + end_;
-}
-
-void Buffer::commit(std::size_t bytes) {
-  WEFT_CHECK(bytes <= storage_.size() - end_);
-  end_ += bytes;
+  end_ -= begin_;
+  begin_ = 0;
 }
 
 void Buffer::consume(std::size_t bytes) {
@@ -46,7 +47,9 @@ void Buffer::consume(std::size_t bytes) {
 
 void Buffer::clear() {
   begin_ = end_ = 0;
-  if (storage_.size() > kept_when_empty_bytes) std::string().swap(storage_);
+  if (capacity_ <= kept_when_empty_bytes) return;
+  storage_.reset();
+  capacity_ = 0;
 }
 
 }  // namespace weft

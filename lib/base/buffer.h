@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <memory>
 #include <string_view>
 
 namespace weft {
@@ -12,10 +12,7 @@ namespace weft {
 class Buffer {
  public:
   void append(std::string_view bytes);
-  // Room for `bytes` more at the back, to be written in place; then commit() what was used.
-  char* reserve(std::size_t bytes);
-  void commit(std::size_t bytes);
-  std::string_view view() const { return {storage_.data() + begin_, end_ - begin_}; }
+  std::string_view view() const { return {storage_.get() + begin_, end_ - begin_}; }
   // REQUIRES: bytes <= size().
   void consume(std::size_t bytes);
   std::size_t size() const { return end_ - begin_; }
@@ -23,7 +20,11 @@ class Buffer {
   void clear();
 
  private:
-  std::string storage_;
+  void make_room(std::size_t bytes);  // at the back
+
+  // Never filled ahead: what no byte came to is no memory in use.
+  std::unique_ptr<char[]> storage_;
+  std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

@@ -19,7 +19,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/result.h"

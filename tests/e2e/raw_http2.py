@@ -10,6 +10,7 @@ import sys
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 MANY = 3000
+WINDOW = 65535  # of a stream, where nobody says otherwise
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -103,20 +104,36 @@ def run_flood(kind, host, port):
     return {"goaway": code, "before": before, "after": good.get(3), "pong": good.pong()}
 
 
-def run_stall(host, port):
-    """Streams whose windows are never opened again, and others on the same connection."""
-    connection = Connection(host, port)
+def stall(connection, streams):
+    """Opens them and takes of each what its window has room for, which never opens again. How much that was."""
     connection.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
-    stalled = {stream: 0 for stream in (1, 3, 5, 7)}
+    stalled = {stream: 0 for stream in streams}
     for stream in stalled:
-        connection.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, head("/100000000", host)))
+        connection.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, head("/100000000", connection.host)))
     for kind, _, stream, payload in connection.frames():
-        stalled[stream] = stalled.get(stream, 0) + (len(payload) if kind == DATA else 0)
-        if all(stalled[stream] == 65535 for stream in (1, 3, 5, 7)):
+        if kind == DATA:
+            stalled[stream] += len(payload)
+        if all(size == WINDOW for size in stalled.values()):
             break
-    quick = [connection.get(stream, "/50000") for stream in range(9, 29, 2)]
-    return {"stalled": [stalled[stream] for stream in (1, 3, 5, 7)], "quick": quick}
+    return list(stalled.values())
+
+
+def run_stall(host, port):
+    """And others on the same connection."""
+    connection = Connection(host, port)
+    stalled = stall(connection, range(1, 9, 2))
+    return {"stalled": stalled, "quick": [connection.get(stream, "/50000") for stream in range(9, 29, 2)]}
+
+
+def run_hoard(host, port):
+    """As many as a connection may have, until a line comes in."""
+    connection = Connection(host, port)
+    print(json.dumps(stall(connection, range(1, 201, 2))), flush=True)
+    sys.stdin.readline()
+    connection.socket.close()
+    return "closed"
 
 
 job, target, target_port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-print(json.dumps(run_stall(target, target_port) if job == "stall" else run_flood(job, target, target_port)))
+jobs = {"stall": run_stall, "hoard": run_hoard}
+print(json.dumps(jobs[job](target, target_port) if job in jobs else run_flood(job, target, target_port)))

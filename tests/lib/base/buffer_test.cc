@@ -1,5 +1,7 @@
 #include "base/buffer.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace weft {
@@ -27,6 +29,21 @@ TEST(Buffer, KeepsItsBytesWhileItGrowsAndMoves) {
     expected.erase(0, taken);
     ASSERT_EQ(buffer.view(), expected);
   }
+}
+
+TEST(Buffer, GivesLargeMemoryBackAndIsUsedAgain) {
+  Buffer buffer;
+  for (int round = 0; round < 3; ++round) {
+    buffer.append(std::string(100'000, 'a'));
+    buffer.append("b");
+    buffer.consume(100'000);
+    EXPECT_EQ(buffer.view(), "b");
+    buffer.consume(1);
+    EXPECT_TRUE(buffer.empty());
+    EXPECT_EQ(buffer.view(), "");
+  }
+  buffer.clear();
+  EXPECT_EQ(buffer.size(), 0u);
 }
 
 }  // namespace
