@@ -41,9 +41,9 @@ Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options&
   else
     settings.push_back({NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1});
   WEFT_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
-  WEFT_CHECK(
-      nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
-                                            static_cast<std::int32_t>(options.connection_window_bytes)) == 0);
+  // nghttp2 opens a window again when half of it is consumed: of twice as much there is always enough open.
+  const auto window = static_cast<std::int32_t>(2 * options.connection_window_bytes);
+  WEFT_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, window) == 0);
 }
 
 Http2Session::~Http2Session() {

@@ -64,7 +64,7 @@ class Http2Handler {
 struct Http2Options {
   unsigned streams_max = limits::http2_streams_max;  // that the peer may open
   std::size_t stream_window_bytes = limits::http2_stream_window_bytes;
-  std::size_t connection_window_bytes = limits::http2_connection_window_bytes;
+  std::size_t connection_window_bytes = limits::http2_connection_window_bytes;  // that may lie unconsumed
   PeerLimits limits;  // heads without the overhead that HTTP/2 counts for each field
 };
 

@@ -43,18 +43,22 @@ def test_streams_that_nobody_reads_hold_up_no_other_on_their_connection(mesh):
     assert raw(mesh, "stall", "app", 80) == {"stalled": [65535] * 4, "quick": [50000] * 10}
 
 
-def test_a_hundred_streams_that_nobody_reads_hold_what_is_documented_and_give_it_back(mesh):
-    """docs/configuration.md, "Memory": of each what was received, and what is to be sent."""
+def test_a_hundred_streams_that_nobody_reads_hold_what_is_documented_each_time(mesh):
+    """docs/configuration.md, "Memory": of each stream what was received, and what is to be sent. What another such
+    connection left behind holds up no stream: each gets what its window has room for."""
     sidecars = ("client", mesh.pod_of("app"))
-    anonymous = lambda: [resident(mesh, name)[1] for name in sidecars]
-    before = anonymous()
-    peer = start(mesh, "/usr/bin/python3", f"{ROOT}/tests/e2e/raw_http2.py", "hoard", "app", "80")
-    assert json.loads(peer.stdout.readline()) == [65535] * 100
-    sizes = []
-    assert mesh.until(lambda: sizes.append(anonymous()) or len(sizes) > 4 and sizes[-1] == sizes[-4], 20, step=0.3)
-    peer.communicate("\n", timeout=30)
-    mesh.until(lambda: max(now - then for now, then in zip(anonymous(), before)) < 4096, 20)
-    after = anonymous()
-    print(f"{sidecars}, KiB: {before} before, {sizes[-1]} while 100 streams are stalled, {after} behind them")
-    assert max(sizes[-1]) < 100 * (256 + 256 + 64) + 4096
-    assert max(now - then for now, then in zip(after, before)) < 4096, (before, after)
+
+    def settled():
+        sizes = []
+        assert mesh.until(lambda: sizes.append([resident(mesh, name)[1] for name in sidecars]) or len(sizes) > 4 and sizes[-1] == sizes[-4], 20, step=0.3)
+        return sizes[-1]
+
+    for _ in range(6):
+        peer = start(mesh, "/usr/bin/python3", f"{ROOT}/tests/e2e/raw_http2.py", "hoard", "app", "80")
+        assert json.loads(peer.stdout.readline()) == [65535] * 100
+        stalled = settled()
+        peer.communicate("\n", timeout=30)
+        behind = settled()
+        print(f"{sidecars}, KiB: {stalled} while 100 streams are stalled, {behind} behind them")
+        assert max(stalled) < 100 * (256 + 256 + 64) + 8192
+        assert max(behind) < max(stalled) / 2
