@@ -1,6 +1,5 @@
 #include "sidecar/sidecar.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,16 +19,6 @@ namespace {
 
 constexpr auto stop_poll = std::chrono::milliseconds(50);
 constexpr auto address_use_interval = std::chrono::minutes(1);
-
-// What a large page of metrics or a large configuration took goes back to the system. By itself glibc raises
-// these two with the largest piece that was ever freed: it may then keep twice as much at the top of the heap
-// for good.
-void give_back_what_is_free() {
-  constexpr int mmap_bytes = 128 * 1024;
-  constexpr int kept_bytes = 1024 * 1024;  // less, and a busy heap would grow and shrink all the time
-  mallopt(M_MMAP_THRESHOLD, mmap_bytes);
-  mallopt(M_TRIM_THRESHOLD, kept_bytes);
-}
 
 SpiffeId control_plane_id(const Settings& settings, const ControlPlaneTarget& target) {
   return SpiffeId{settings.trust_domain, settings.control_plane_namespace, target.service_account};
@@ -110,7 +99,6 @@ Sidecar::~Sidecar() { workers_.clear(); }
 // ---- start ----
 
 Status Sidecar::start() {
-  give_back_what_is_free();
   auto probes = parse_probes(settings_.probes_json);
   if (!probes) return fail(probes.error());
   probes_ = std::make_unique<Probes>(loop_, settings_.pod_ips.front(), *std::move(probes));

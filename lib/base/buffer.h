@@ -1,6 +1,7 @@
 // A queue of bytes with one contiguous readable part: append at the back, consume at the front.
 // Single thread. The owner enforces a limit (limits.h); the buffer itself aborts past `hard_limit_bytes`.
-// An empty buffer gives large memory back, so an idle connection holds next to nothing.
+// An empty buffer gives large memory back, so an idle connection holds next to nothing. Moved from, it may
+// only be assigned to or swapped.
 #pragma once
 
 #include <cstddef>

@@ -27,7 +27,6 @@ inline constexpr unsigned workers_max = 64;  // threads of one sidecar
 // HTTP/2 (RFC 9113).
 inline constexpr unsigned http2_streams_max = 100;
 inline constexpr std::size_t http2_stream_window_bytes = 256 * 1024;
-inline constexpr std::size_t http2_connection_window_bytes = http2_streams_max * http2_stream_window_bytes;
 inline constexpr unsigned http2_continuations_max = 8;  // of one head
 // What each field counts beside its bytes (RFC 9113 § 6.5.2).
 inline constexpr std::size_t http2_field_overhead_bytes = 32;

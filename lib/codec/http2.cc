@@ -41,9 +41,12 @@ Http2Session::Http2Session(Role role, Http2Handler& handler, const Http2Options&
   else
     settings.push_back({NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1});
   WEFT_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
-  // nghttp2 opens a window again when half of it is consumed: of twice as much there is always enough open.
-  const auto window = static_cast<std::int32_t>(2 * options.connection_window_bytes);
-  WEFT_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, window) == 0);
+  // Room for every stream to be stopped. nghttp2 opens a window again when half of it is consumed, so twice
+  // as much.
+  const std::size_t window = 2 * options.streams_max * options.stream_window_bytes;
+  WEFT_CHECK(window <= NGHTTP2_MAX_WINDOW_SIZE);
+  WEFT_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                                   static_cast<std::int32_t>(window)) == 0);
 }
 
 Http2Session::~Http2Session() {
@@ -212,7 +215,13 @@ void Http2Session::stream_closed(StreamId id, std::uint32_t code) {
     return;
   }
   const bool never_sent = role_ == Role::client && !stream->head_sent;
-  handler_.http2_closed(id, never_sent ? Http2Code::refused_stream : static_cast<Http2Code>(code));
+  const auto closed = never_sent ? Http2Code::refused_stream : static_cast<Http2Code>(code);
+  // nghttp2 tells some of what it resets a stream for, such as a wrong length, in no other way.
+  const bool by_nghttp2 = !stream->reset && !stream->reset_by_peer && closed != Http2Code::no_error &&
+                          closed != Http2Code::refused_stream;
+  if (role_ == Role::server || (stream->malformed.empty() && !by_nghttp2))
+    return handler_.http2_closed(id, closed);
+  handler_.http2_malformed(id, stream->malformed.empty() ? http2_code_name(closed) : stream->malformed);
 }
 
 Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {

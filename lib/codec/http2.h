@@ -50,6 +50,11 @@ class Http2Handler {
   virtual void http2_drained(StreamId id) = 0;
   // refused_stream on a client is proof that the peer did nothing with the request.
   virtual void http2_closed(StreamId id, Http2Code code) = 0;
+  // Client, in place of http2_closed: nobody reset the stream, what came on it is no response (RFC 9113
+  // § 8.1.1).
+  virtual void http2_malformed(StreamId id, std::string_view /*why*/) {
+    http2_closed(id, Http2Code::protocol_error);
+  }
   // The peer will take no streams above `last`. Those are closed with refused_stream.
   virtual void http2_goaway(StreamId last, Http2Code code, std::string_view debug) = 0;
   virtual void http2_pong(std::uint64_t payload) = 0;
@@ -64,7 +69,6 @@ class Http2Handler {
 struct Http2Options {
   unsigned streams_max = limits::http2_streams_max;  // that the peer may open
   std::size_t stream_window_bytes = limits::http2_stream_window_bytes;
-  std::size_t connection_window_bytes = limits::http2_connection_window_bytes;  // that may lie unconsumed
   PeerLimits limits;  // heads without the overhead that HTTP/2 counts for each field
 };
 

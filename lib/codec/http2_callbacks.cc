@@ -47,7 +47,7 @@ struct Http2Callbacks {
     Http2Session& session = self(user);
     if (head->type == NGHTTP2_CONTINUATION) {
       session.count(Event::continuation);
-    } else if (head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION) {
+    } else if (head->type == NGHTTP2_PRIORITY) {
       session.count(Event::empty_frame);
     } else if (head->type == NGHTTP2_HEADERS) {
       session.check_order(head->stream_id, session.role_ == Http2Session::Role::server);
@@ -99,7 +99,10 @@ struct Http2Callbacks {
         // A server resets no more than it was asked.
         if (session.role_ == Http2Session::Role::server || session.find(frame->hd.stream_id) == nullptr)
           session.count(Event::reset);
-        if (session.find(frame->hd.stream_id) != nullptr) session.order_.reset(frame->hd.stream_id);
+        if (Http2Session::Stream* const stream = session.find(frame->hd.stream_id)) {
+          stream->reset_by_peer = true;
+          session.order_.reset(frame->hd.stream_id);
+        }
         break;
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;

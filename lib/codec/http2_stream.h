@@ -22,9 +22,10 @@ struct Http2Session::Stream {
   bool remote_end = false;
   bool head_sent = false;
   bool end_sent = false;
-  bool reset = false;
+  bool reset = false;  // by us
+  bool reset_by_peer = false;
   std::size_t unconsumed = 0;
-  std::string_view malformed;  // why its head is no request
+  std::string_view malformed;  // why its message is none
 };
 
 }  // namespace weft::codec

@@ -180,6 +180,14 @@ void Http2ClientConnection::send_waiting() {
   flush();
 }
 
+void Http2ClientConnection::http2_malformed(codec::StreamId id, std::string_view why) {
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return;
+  auto& exchange = static_cast<Exchange&>(*found->second);
+  exchange.abort(codec::peer_broke(str_cat("its response is malformed: ", why)), Delivery::maybe);
+  forget(exchange);
+}
+
 void Http2ClientConnection::http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) {
   used_ = true;
   const auto found = streams_.find(id);

@@ -16,7 +16,6 @@ codec::Http2Options session_options(const Http2TransportOptions& options) {
   codec::Http2Options session;
   session.streams_max = options.streams_max;
   session.limits = options.limits;
-  session.connection_window_bytes = options.streams_max * session.stream_window_bytes;
   return session;
 }
 

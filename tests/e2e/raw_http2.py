@@ -1,6 +1,6 @@
 """HTTP/2 frame by frame, for what no client library would send (RFC 9113). Runs in a pod: raw_http2.py JOB HOST PORT.
 
-Prints one line of JSON: what became of the connection that did the JOB, and of a well-behaved one beside it.
+Prints a line of JSON: what became of the connection that did the JOB, and of a well-behaved one beside it.
 """
 import json
 import socket
@@ -45,7 +45,7 @@ class Connection:
                 yield kind, flags, stream, payload
             try:
                 more = self.socket.recv(65536)
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 return
             if not more:
                 return
@@ -130,8 +130,7 @@ def run_hoard(host, port):
     connection = Connection(host, port)
     print(json.dumps(stall(connection, range(1, 201, 2))), flush=True)
     sys.stdin.readline()
-    connection.socket.close()
-    return "closed"
+    return "enough"
 
 
 job, target, target_port = sys.argv[1], sys.argv[2], int(sys.argv[3])

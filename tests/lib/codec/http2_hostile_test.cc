@@ -141,6 +141,13 @@ TEST(Http2Flood, PriorityFramesEndTheConnection) {
   victim.expect_calm_demanded("without content");
 }
 
+// They are ignored (RFC 9113 § 5.5), and cost no answer.
+TEST(Http2Flood, FramesOfUnknownTypesAreNone) {
+  Victim victim;
+  victim.flood(raw_frame(0xaa, 0, 1, "12345"), 10 * limits::http2_empty_frames_per_second_max);
+  EXPECT_EQ(victim.session.fault(), std::nullopt);
+}
+
 TEST(Http2Flood, StreamsThatHaveToBeResetCountAsResets) {
   Victim victim;
   const std::string upper_case =

@@ -41,6 +41,7 @@ class ServedCall final : public http::ServerExchangeHandler {
     check_head(head);
     // Nobody waits for the answer to a copy: it is no delivery.
     const bool copy = head.authority.ends_with("-shadow");
+    if (copy) ++book.fate(id_).copies;
     deed_ = copy ? call_->deeds.back() : book.delivered(id_);
     for (int i = 0; i < call_->interim_heads; ++i) send_interim();
     if (deed_.act == Deed::Act::answer_early || call_->websocket || end) act_later();

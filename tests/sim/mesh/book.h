@@ -61,6 +61,7 @@ std::string_view outcome_name(Outcome outcome);
 // What has become of it.
 struct Fate {
   int deliveries = 0;
+  int copies = 0;  // that applications saw
   Outcome outcome = Outcome::open;
   int interim_heads = 0;
   int status = 0;

@@ -90,7 +90,7 @@ TEST(MeshSimulation, EveryRequestEndsExactlyOnceAndNothingLeaks) {
     std::printf("%s\n", str_cat(number, " ", what).c_str());
     return number;
   };
-  // Rough enough to break some, calm enough to let most through, and nothing that is planned never happens.
+  // Rough enough to break some, calm enough to let most through, and each of these happens.
   std::vector<std::uint64_t> numbers;
   for (const Outcome which : {Outcome::answered, Outcome::cut, Outcome::failed, Outcome::gave_up})
     numbers.push_back(print(outcome_name(which), outcome(which)));

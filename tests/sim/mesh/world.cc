@@ -246,8 +246,13 @@ void World::check_call(int id) {
       fate.status == 0 || !fate.mesh_error.empty() || fate.interim_heads == call.interim_heads;
   if (!all_interim || fate.interim_heads > call.interim_heads)
     book_.finding(id, str_cat("it got ", fate.interim_heads, " interim heads of ", call.interim_heads));
-  const bool success = fate.outcome == Outcome::answered && fate.mesh_error.empty();
-  if (call.must_succeed && !success) {
+  const bool of_application = fate.outcome == Outcome::answered && fate.mesh_error.empty();
+  if (of_application && call.method != "TCP" && fate.deliveries == 0)
+    book_.finding(id, "nobody saw what was answered");
+  // The receiver's sidecar may send it again where it crossed a close.
+  if (fate.copies > (call.websocket ? 0 : 1 + static_cast<int>(limits::safe_retries_max)))
+    book_.finding(id, str_cat(fate.copies, " copies of it were seen"));
+  if (call.must_succeed && !of_application) {
     book_.finding(id, str_cat("nothing was broken, but it ", outcome_name(fate.outcome), " with ",
                               fate.status, " ", fate.mesh_error, fate.why));
   }
@@ -267,6 +272,7 @@ void World::check_records() {
         continue;
       }
       const bool out = record.peers.direction == sidecar::Direction::outbound;
+      if (record.authority.ends_with("-shadow")) continue;  // of a copy, which is no delivery
       if (!out) {
         inbound_tries[*number] += std::max(1, static_cast<int>(record.tries.size()));
         continue;
