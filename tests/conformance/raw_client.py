@@ -11,6 +11,7 @@ import socket
 import sys
 
 PATIENCE = 20
+LAST_CHUNK = re.compile(rb"\r\n0\r\n([^\r\n]+\r\n)*\r\n")
 
 
 class Peer:
@@ -58,10 +59,10 @@ class Peer:
         if method == "HEAD" or re.match(rb"http/1\.1 (204|304)", head):
             end = body
         elif b"\ntransfer-encoding: chunked" in head:
-            while (end := self.input.find(b"0\r\n\r\n", body)) < 0:
+            while not (last := LAST_CHUNK.search(self.input, body - 2)):
                 if not self.more():
                     return self.input, False
-            end += 5
+            end = last.end()
         elif length:
             end = body + int(length[1])
             while len(self.input) < end:
