@@ -1,4 +1,5 @@
 """The HTTP/2 side of raw_app.py: python3-h2 for the frames, and none of its opinions on what may stand in a message."""
+import socket
 import time
 
 import h2.config
@@ -6,7 +7,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
-from smuggling_http2_responses import RESPONSES, UNREAD, on_stream
+from smuggling_http2_responses import CLOSE, RESPONSES, UNREAD, on_stream
 
 VECTORS = RESPONSES + UNREAD
 CONFIG = h2.config.H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False, normalize_inbound_headers=False)
@@ -44,6 +45,8 @@ def send_vector(peer, connection, stream, first, *later):
     peer.sendall(on_stream(first, stream))
     for octets in later:
         time.sleep(0.02)
+        if octets == CLOSE:
+            peer.shutdown(socket.SHUT_RDWR)
         peer.sendall(on_stream(octets, stream))
 
 
