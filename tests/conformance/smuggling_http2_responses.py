@@ -71,6 +71,16 @@ BEGUN, FINE_SO_FAR = head() + body(b"fi", end=False), HEAD + body(b"fine", end=F
 INTERIM = head((b"link", b"</a>"), status=b"103")
 
 
+def heads(*vectors):
+    """Heads that are no heads of a response, and a body."""
+    return [(f"head: {rule}", "GET", 502, octets + BEHIND) for rule, octets in vectors]
+
+
+def fields(*vectors):
+    """A good head with one more field, and a body."""
+    return [(f"head: {rule}", "GET", 502, head((name, value)) + BEHIND) for rule, name, value in vectors]
+
+
 def begun(*vectors):
     """What comes when a response has begun."""
     return [(f"body: {rule}", "GET", CUT, BEGUN, octets) for rule, octets in vectors]
@@ -81,7 +91,98 @@ def connections(expected, *vectors):
     return [(f"connection: {rule}", "GET", expected, octets + FINE) for rule, octets in vectors]
 
 
-# RFC 9113 § 8.1.1, RFC 9110 § 8.6: the content is as long as its length says. §§ 6.1, 6.4, 8.1, 8.2.2, 8.3; RFC 9110 § 6.5.1
+# RFC 9113 §§ 8.3, 8.3.2; RFC 9110 § 15
+STATUSES = heads(
+    ("no field", opens([])),
+    ("no :status", opens([(b"a", b"b")])),
+    ("empty :status", head(status=b"")),
+    ("two :status", opens([(b":status", b"200"), (b":status", b"204")])),
+    ("two :status, alike", opens([(b":status", b"200"), (b":status", b"200")])),
+    ("status with two digits", head(status=b"20")),
+    ("status with four digits", head(status=b"2000")),
+    ("status with letters", head(status=b"2xx")),
+    ("status with a sign", head(status=b"+20")),
+    ("status with a space", head(status=b"20 ")),
+    ("status with a reason", head(status=b"200 OK")),
+    ("status with a line", head(status=b"200\r\nx-smuggled: 1")),
+    ("status below 100", head(status=b"099")),
+    ("status of zeros", head(status=b"000")),
+    ("101, which HTTP/2 has not (§ 8.6)", head(status=b"101")),
+    (":status behind a field", opens([(b"a", b"b"), (b":status", b"200")])),
+    (":status behind a field, in a CONTINUATION",
+     opens([(b"a", b"b")], flags=0) + frame(CONTINUATION, END_HEADERS, STREAM, literal(b":status", b"200"))),
+    (":method", head((b":method", b"GET"))),
+    (":path", head((b":path", b"/smuggled"))),
+    (":authority", head((b":authority", b"smuggled"))),
+    (":protocol", head((b":protocol", b"websocket"))),
+    ("a pseudo-header field that nobody knows", head((b":smuggled", b"1"))),
+    ("a request in place of a response", opens([(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/smuggled"), (b":authority", b"app")])),
+)
+
+# §§ 8.2.1, 10.3; RFC 9110 §§ 5.1, 5.5: in HTTP/1 another field, or the end of the head (response splitting).
+FIELDS = fields(
+    ("name in capitals", b"X-Smuggled", b"1"),
+    ("no name", b"", b"a"),
+    ("name with a colon", b"content-length:4", b"x"),
+    ("name before a space", b"content-length ", b"4"),
+    ("name with a space", b"a b", b"c"),
+    ("name with a line", b"a: b\r\nx-smuggled", b"1"),
+    ("name with a response", b"a: b\r\n\r\n" + SMUGGLED + b"c", b"d"),
+    ("name with CR", b"a\rb", b"c"),
+    ("name with LF", b"a\nx-smuggled", b"1"),
+    ("name with NUL", b"a\0b", b"c"),
+    ("name with a byte above 127", b"\xc3\xa4", b"b"),
+    ("value with a line", b"a", b"b\r\nx-smuggled: 1"),
+    ("value with a response", b"a", b"b\r\n\r\n" + SMUGGLED),
+    ("value with a reply of weft's", b"a", b"b\r\nx-weft-error: smuggled"),
+    ("value with CR", b"a", b"b\rx-smuggled: 1"),
+    ("value with LF", b"a", b"b\nx-smuggled: 1"),
+    ("value with NUL", b"a", b"b\0c"),
+    ("value that ends with CRLF", b"a", b"b\r\n"),
+    ("value that begins with a space", b"a", b" b"),
+    ("value that ends with a space", b"a", b"b "),
+    ("value that ends with a tab", b"a", b"b\t"),
+    ("value with an escape", b"a", b"\x1b[2J"),
+    ("set-cookie with a line", b"set-cookie", b"a=b\r\nset-cookie: smuggled=1"),
+    ("location with a line", b"location", b"/a\r\nx-smuggled: 1"),
+)
+
+# § 8.2.2
+CONNECTION_FIELDS = fields(
+    ("connection: close", b"connection", b"close"),
+    ("connection that names a field", b"connection", b"content-length"),
+    ("transfer-encoding: chunked", b"transfer-encoding", b"chunked"),
+    ("transfer-encoding: identity", b"transfer-encoding", b"identity"),
+    ("upgrade: h2c", b"upgrade", b"h2c"),
+    ("keep-alive", b"keep-alive", b"timeout=5"),
+    ("proxy-connection", b"proxy-connection", b"close"),
+)
+
+# § 8.1.1, RFC 9110 § 8.6; §§ 6.5.2, 10.5.1
+LENGTHS = heads(
+    ("two different lengths", head((LENGTH, b"8"), (LENGTH, b"4"))),
+    ("two equal lengths", head((LENGTH, b"8"), (LENGTH, b"8"))),
+    ("101 fields", head(*[(b"a", b"b")] * 101)),
+) + fields(
+    ("a list of lengths", LENGTH, b"8, 8"),
+    ("length with a sign", LENGTH, b"+8"),
+    ("length in hexadecimal", LENGTH, b"0x8"),
+    ("length before a space", LENGTH, b"8 "),
+    ("empty length", LENGTH, b""),
+    ("length above 64 bits", LENGTH, b"18446744073709551624"),
+) + [
+    ("head: above 64 KiB, in CONTINUATIONs", "GET", 502,
+     opens([(b":status", b"200")], flags=0) + b"".join(frame(CONTINUATION, END_HEADERS if last else 0, STREAM, literal(b"a", b"b" * 16000))
+                                                        for last in [False] * 4 + [True]) + BEHIND),
+    ("head: a length above an end at once", "GET", 502, head((LENGTH, b"4"), end=True)),
+    ("head: 204 with a length", "GET", 502, head((LENGTH, b"8"), status=b"204") + BEHIND),
+    ("head: an interim head whose value has a line", "GET", 502, head((b"a", b"b\r\nx-smuggled: 1"), status=b"103") + FINE),
+    ("head: an interim head with a length", "GET", 502, head((LENGTH, b"4"), status=b"103") + FINE),
+    ("head: an interim head that ends the stream (§ 8.1)", "GET", 502, head(status=b"103", end=True)),
+    ("head: DATA behind an interim head", "GET", 502, INTERIM + BEHIND),
+]
+
+# § 8.1.1: the content is as long as its length says. §§ 6.1, 6.4, 8.1, 8.2.2, 8.3; RFC 9110 § 6.5.1
 BODIES = begun(
     ("trailers with :status, or a second head", head(status=b"200", end=True)),
     ("a second head and its body", head((LENGTH, b"8")) + BEHIND),
@@ -178,6 +279,7 @@ CONNECTIONS = connections(
     ("WINDOW_UPDATE of 0", frame(WINDOW_UPDATE, 0, 0, number(0))),
     ("WINDOW_UPDATE of 0 for the stream", frame(WINDOW_UPDATE, 0, STREAM, number(0))),
     ("WINDOW_UPDATE above 31 bits", frame(WINDOW_UPDATE, 0, 0, number(0x7FFFFFFF))),
+    ("WINDOW_UPDATE above 31 bits for the stream", frame(WINDOW_UPDATE, 0, STREAM, number(0x7FFFFFFF))),
     ("PRIORITY of four bytes", frame(PRIORITY, 0, STREAM, b"\0\0\0\0")),
     ("GOAWAY on a stream", frame(GOAWAY, 0, STREAM, number(STREAM) + number(0))),
 ) + connections(
@@ -264,5 +366,5 @@ PASSED = [
 UNREAD = [("flow control: DATA above the window", "GET", CUT, head() + body(b"fine" * 4096, end=False) * 128 + body(b""))]
 
 # A stream error is no other stream's.
-OF_ONE_STREAM = BODIES + PASSED
+OF_ONE_STREAM = STATUSES + FIELDS + CONNECTION_FIELDS + LENGTHS + BODIES + PASSED
 RESPONSES = OF_ONE_STREAM + BROKEN + BEHINDS + CONNECTIONS + FLOODS
