@@ -27,6 +27,9 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     handler_->response_head(std::move(head), end);
   }
   void never_sent(const Error& error) { abort(error, Delivery::never); }
+  void malformed(std::string_view why) {
+    abort(codec::peer_broke(str_cat("its response is malformed: ", why)), Delivery::maybe);
+  }
   // Until the peer has said what it takes: nothing of it is sent.
   void wait(const codec::RequestHead& head, bool end) {
     waiting_ = std::make_unique<Waiting>(Waiting{head, end, {}, {}});
@@ -184,7 +187,7 @@ void Http2ClientConnection::http2_malformed(codec::StreamId id, std::string_view
   const auto found = streams_.find(id);
   if (found == streams_.end()) return;
   auto& exchange = static_cast<Exchange&>(*found->second);
-  exchange.abort(codec::peer_broke(str_cat("its response is malformed: ", why)), Delivery::maybe);
+  exchange.malformed(why);
   forget(exchange);
 }
 

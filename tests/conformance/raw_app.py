@@ -2,7 +2,8 @@
 
 8080  HTTP/1.1: answers each complete request with its own target, and /response/N with the N-th vector of
       smuggling_responses.py, whatever that is
-8082  HTTP/2: the same, each stream written down as if it were a connection of HTTP/1 (raw_http2_app.py)
+8082  HTTP/2: the same, each stream written down as if it were a connection of HTTP/1, and /response/N of
+      smuggling_http2_responses.py (raw_http2_app.py)
 8081  one line in, one line of JSON out: what each connection brought since the last line, the targets of requests
       that were complete, and whether it is closed
 """
@@ -99,6 +100,7 @@ class Application(socketserver.BaseRequestHandler):
 
 class Http2Application(socketserver.BaseRequestHandler):
     def handle(self):
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         serve_http2(self.request, record)
 
 

@@ -1,9 +1,15 @@
 """The HTTP/2 side of raw_app.py: python3-h2 for the frames, and none of its opinions on what may stand in a message."""
+import socket
+import time
+
 import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
 
+from smuggling_http2_responses import CLOSE, RESPONSES, UNREAD, on_stream
+
+VECTORS = RESPONSES + UNREAD
 CONFIG = h2.config.H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False, normalize_inbound_headers=False)
 
 
@@ -26,6 +32,24 @@ def answer(connection, stream, fields):
         connection.send_data(stream, body, end_stream=True)
 
 
+def vector_asked_for(fields):
+    path = dict(fields).get(b":path", b"")
+    return VECTORS[int(path.rpartition(b"/")[2])][3:] if path.startswith(b"/response/") else None
+
+
+def send_vector(peer, connection, stream, first, *later):
+    """Behind the back of python3-h2, which takes the stream for one that it has reset, and does not get to say so."""
+    peer.sendall(connection.data_to_send())
+    connection.reset_stream(stream)
+    connection.clear_outbound_data_buffer()
+    peer.sendall(on_stream(first, stream))
+    for octets in later:
+        time.sleep(0.02)
+        if octets == CLOSE:
+            peer.shutdown(socket.SHUT_RDWR)
+        peer.sendall(on_stream(octets, stream))
+
+
 def serve_http2(peer, record):
     connection = h2.connection.H2Connection(CONFIG)
     connection.initiate_connection()
@@ -38,6 +62,9 @@ def serve_http2(peer, record):
                 if isinstance(event, h2.events.RequestReceived):
                     heads[stream], entries[stream] = event.headers, record.begin()
                     add(record, entries[stream], head_as_text(event.headers))
+                    # Also where the request goes on.
+                    if vector := vector_asked_for(event.headers):
+                        send_vector(peer, connection, stream, *vector)
                 elif isinstance(event, h2.events.DataReceived):
                     connection.acknowledge_received_data(event.flow_controlled_length, stream)
                     add(record, entries[stream], event.data)
@@ -45,7 +72,8 @@ def serve_http2(peer, record):
                     add(record, entries[stream], b"\r\n" + lines(event.headers))
                 elif isinstance(event, h2.events.StreamEnded):
                     add(record, entries[stream], b"", complete=dict(heads[stream]).get(b":path", b"").decode("latin-1"))
-                    answer(connection, stream, heads[stream])
+                    if not vector_asked_for(heads[stream]):
+                        answer(connection, stream, heads[stream])
                 elif isinstance(event, h2.events.StreamReset) and stream in entries:
                     add(record, entries[stream], b"", closed=True)
             peer.sendall(connection.data_to_send())

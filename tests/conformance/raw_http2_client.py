@@ -1,11 +1,15 @@
 """Sends HTTP/2 as it is and says what came back; runs in a pod. Standard input and output are JSON, bytes as latin-1.
 
-{"to": [HOST, PORT], "control": [HOST, PORT], "vectors": [[BYTES, …], …]}
+{"kind": "requests", "to": [HOST, PORT], "control": [HOST, PORT], "vectors": [[BYTES, …], …]}
    → [{"verdict": ["reset", CODE], ["goaway", CODE], ["status", STATUS] or ["nothing", 0], of the stream that is judged,
        "fields", "body": its response's, "neighbour", "fence": the targets that these two were answered with,
        "seen": what the application's control port says}, …]
+{"kind": "responses", "to": [HOST, PORT], "vectors": [[N, METHOD], …]}
+   → [{"reply", "complete", "closed", "neighbour", "next": the reply to a request behind it, "next_complete"}, …], replies
+      as HTTP/1 would say them; "closed": the stream was reset
 
-The neighbour begins before the vector, in the same write, and ends behind it; the fence comes when the verdict has.
+The neighbour begins before the vector, in the same write, and ends behind it; the fence, or what is next, comes when the
+verdict has, on the same connection.
 """
 import json
 import socket
@@ -14,7 +18,8 @@ import time
 
 import hpack
 
-from http2_frames import DATA, END_STREAM, FENCE, GOAWAY, HEADERS, NEIGHBOUR, PREFACE, RST, SETTINGS, STREAM, data, frame, get, post
+from http2_frames import (DATA, END_STREAM, FENCE, GOAWAY, HEADERS, NEIGHBOUR, PREFACE, RST, SETTINGS, STREAM, WINDOW_UPDATE, data, frame, get,
+                          opens, post, pseudo)
 
 PATIENCE = 5
 
@@ -133,8 +138,35 @@ def ask(job, writes, control, number):
             "seen": control.take()}
 
 
+def as_http1(stream):
+    """The final response; (text, whether it is complete)."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in stream["fields"] if not name.startswith(":"))
+    return f"HTTP/1.1 {stream['status']} \r\n{lines}\r\n{text(stream['body'])}", stream["ended"]
+
+
+def response(job, number, method):
+    connection = Connection(job["to"])
+    neighbour = post((b"content-length", b"8"), stream=NEIGHBOUR, path=b"/neighbour/%d" % number)
+    # The stream's own window is never opened, and must not hold up the others.
+    connection.send(PREFACE + frame(SETTINGS, 0, 0) + frame(WINDOW_UPDATE, 0, 0, b"\x3f\0\0\0") + neighbour)
+    # A POST whose content does not come.
+    connection.send(opens(pseudo(method=method.encode(), path=b"/response/%d" % number), end=method != "POST"))
+    judged = connection.wait(STREAM)
+    reply, complete = as_http1(judged)
+    connection.send(data(b"innocent", stream=NEIGHBOUR))
+    neighbour = text(connection.wait(NEIGHBOUR)["body"])
+    connection.send(get(stream=FENCE, path=b"/next/%d" % number))
+    behind, behind_complete = as_http1(connection.wait(FENCE))
+    connection.socket.close()
+    return {"reply": reply, "complete": complete, "closed": judged["reset"] is not None, "neighbour": neighbour,
+            "next": behind, "next_complete": behind_complete}
+
+
 job = json.load(sys.stdin)
 job["to"] = tuple(job["to"])
-control = Control(tuple(job["control"]))
-control.take()
-print(json.dumps([ask(job, writes, control, number) for number, writes in enumerate(job["vectors"])]))
+if job["kind"] == "requests":
+    control = Control(tuple(job["control"]))
+    control.take()
+    print(json.dumps([ask(job, writes, control, number) for number, writes in enumerate(job["vectors"])]))
+else:
+    print(json.dumps([response(job, number, method) for number, method in job["vectors"]]))

@@ -1,8 +1,10 @@
-"""Refused, not repaired, also where HTTP/2 comes in and HTTP/1 goes out: the vectors of smuggling_http2.py
-and smuggling_http2_valid.py.
+"""Refused, not repaired, also where HTTP/2 comes in and HTTP/1 goes out: the vectors of smuggling_http2.py,
+smuggling_http2_valid.py and smuggling_http2_responses.py.
 
-They go over raw sockets through real sidecars, to applications of HTTP/1 and of HTTP/2 that write down what they get.
+They go over raw sockets through real sidecars: requests to applications of HTTP/1 and of HTTP/2 that write down what they
+get, responses to callers of both.
 """
+import json
 import re
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from http2_frames import TARGET
 from raw_mesh import CONTROL_PORT, HTTP2_PORT, PORT, WAYS_IN, run
 from smuggling_http2 import HEAD, NOTHING, REFUSED, WHOLE
+from smuggling_http2_responses import CUT, DUE, OF_ONE_STREAM, RESPONSES, UNREAD, UNTAKEN
 from smuggling_http2_valid import PASSED, UNSEEN
 
 # What comes as HTTP/2 travels as HTTP/2 between two sidecars, also to `cased`.
@@ -26,7 +29,7 @@ def ask(mesh, way, vectors):
     """Each result with `application`: what it has of the vector, and of how many messages it has the end."""
     pod_name, ns, host, port = WAYS[way]
     numbered = [[write.replace(TARGET, b"/v%03d" % number).decode("latin-1") for write in writes] for number, writes in enumerate(vectors)]
-    results = run(mesh, "raw_http2_client.py", pod_name, ns, to=[host, port], control=[host, CONTROL_PORT], vectors=numbered)
+    results = run(mesh, "raw_http2_client.py", pod_name, ns, kind="requests", to=[host, port], control=[host, CONTROL_PORT], vectors=numbered)
     seen, ends = [""] * len(results), [0] * len(results)
     for number, result in enumerate(results):
         for entry in result.pop("seen"):
@@ -115,3 +118,65 @@ def test_each_rule_of_the_http2_tables_stands_there_once():
     rules = [vector[0] for vector in REFUSED + UNSEEN + PASSED]
     assert len(set(rules)) == len(rules)
     assert {vector[3] for vector in REFUSED if len(vector) > 3} == {HEAD, WHOLE}
+
+
+# Who asks the application of HTTP/2, in which version.
+WAYS_OF_RESPONSES = {
+    "HTTP/1, two sidecars": ("raw_client.py", "client", "default", "app"),
+    "HTTP/2, two sidecars": ("raw_http2_client.py", "client", "default", "app"),
+    "HTTP/1, two sidecars, HTTP/1.1 between them": ("raw_client.py", "client", "default", "cased"),
+    "HTTP/1, the application's sidecar": ("raw_client.py", "old", "legacy", "app.default"),
+    "HTTP/2, the application's sidecar": ("raw_http2_client.py", "old", "legacy", "app.default"),
+    "HTTP/1, the caller's sidecar": ("raw_client.py", "client", "default", "bare.legacy"),
+    "HTTP/2, the caller's sidecar": ("raw_http2_client.py", "client", "default", "bare.legacy"),
+}
+REPLY = re.compile(r"(?:HTTP/1\.1 1\d\d .*?\r\n\r\n)*HTTP/1\.1 (\d+)(.*?\r\n)\r\n(.*)", re.S)
+FINE = re.compile(r"fine|4\r\nfine\r\n0\r\n(x-sum: 9\r\n)?\r\n")
+# Which replies of weft's own a vector may have. Not to be reached says the sidecar of the application, or of the caller.
+UPSTREAM_RESET = 503, "upstream-reset"
+OWN_REPLIES = {502: [(502, "bad-response")], 503: [UPSTREAM_RESET],
+               UNTAKEN: [(503, "app-unreachable"), (503, "upstream-connect-failure")]}
+
+
+def why_wrong_response(vector, number, result):
+    _, method, expected = vector[:3]
+    status, fields, body = reply.groups() if (reply := REPLY.match(result["reply"])) else ("0", "", "")
+    error = re.search(r"\r\nx-weft-error: (\S+)\r\n", fields)
+    own_reply = (int(status), error[1]) if error and result["complete"] else None
+    if "smuggled" in result["reply"] + result["next"]:
+        return "what nobody asked for went through"
+    if not result["next_complete"] or not re.fullmatch(rf"HTTP/1\.1 200 .*\r\n\r\n/next/{number}", result["next"], re.S):
+        return "the next request did not get its own answer"
+    if vector in OF_ONE_STREAM and result.get("neighbour", f"/neighbour/{number}") != f"/neighbour/{number}":
+        return "the neighbour on the application's connection did not get its own answer"
+    if expected in OWN_REPLIES:
+        return None if own_reply in OWN_REPLIES[expected] else f"expected {OWN_REPLIES[expected]}"
+    if expected in (CUT, DUE):
+        # Where the head had not left yet, the sidecar in front has an answer of its own.
+        if result["complete"] and own_reply != UPSTREAM_RESET and (expected == CUT or body not in ("", "fine")):
+            return "an incomplete message was completed"
+        return None if result["complete"] or result["closed"] else "neither an end nor a reset"
+    if not result["complete"] or own_reply or int(status) != expected:
+        return f"expected {expected}"
+    has_body = method != "HEAD" and expected not in (204, 304)
+    return None if (FINE.fullmatch(body) if has_body else not body) else "another body"
+
+
+@pytest.mark.parametrize("way", WAYS_OF_RESPONSES)
+def test_every_http2_response_vector_is_refused_and_poisons_nothing(raw_mesh, way):
+    script, pod_name, ns, host = WAYS_OF_RESPONSES[way]
+    # Only a caller of HTTP/2 can leave one answer unread and ask on.
+    vectors = RESPONSES + (UNREAD if script == "raw_http2_client.py" else [])
+    results = run(raw_mesh, script, pod_name, ns, kind="responses", to=[host, HTTP2_PORT],
+                  vectors=[[number, vector[1]] for number, vector in enumerate(vectors)])
+    wrong = {vector[0]: {"problem": problem, **result} for number, (vector, result) in enumerate(zip(vectors, results))
+             if (problem := why_wrong_response(vector, number, result))}
+    print(f"{way}: {len(results)} vectors")
+    assert len(results) == len(vectors) and not wrong, json.dumps(wrong, indent=1)
+    assert {one["name"]: one["restarts"] for one in raw_mesh.status() if one["restarts"]} == {}
+
+
+def test_each_rule_of_the_http2_responses_stands_there_once():
+    vectors = RESPONSES + UNREAD
+    assert len({vector[0] for vector in vectors}) == len(vectors)
+    assert {vector[2] for vector in vectors} >= {502, 503, UNTAKEN, CUT, DUE, 200, 204, 304}
