@@ -242,14 +242,18 @@ void Exchange::per_try_timed_out() {
   // Before the connection stands nothing was sent: that is a failure to connect, and safe to try again.
   outcome.end = state_ == State::active ? policy::TryEnd::per_try_timeout : policy::TryEnd::connect_failure;
   outcome.never_delivered = state_ != State::active;
+  outcome.caller_slow = caller_is_slow();
   try_failed(outcome, "per-try-timeout",
              LocalReply{504, "upstream-timeout", "no response within weft.mesh/per-try-timeout", {}});
 }
 
+bool Exchange::caller_is_slow() const { return !request_ended_ && upstream_ && upstream_->writable(); }
+
 void Exchange::timed_out() {
   if (state_ == State::finished) return;
-  // How long a caller cares to wait says nothing of the endpoint; the Service's own limit does.
-  if (state_ == State::active && !response_started_ && !time_limit_.by_caller())
+  // How long a caller cares to wait, or takes to say all, says nothing of the endpoint; the Service's own
+  // limit does.
+  if (state_ == State::active && !response_started_ && !time_limit_.by_caller() && !caller_is_slow())
     report_health(policy::Health::bad);
   if (state_ != State::backing_off) end_try_record("timeout");
   refuse(time_limit_.exceeded());

@@ -107,6 +107,7 @@ class Exchange final : public http::ServerExchangeHandler {
   void cut_response(const LocalReply& reply);
   void timed_out();
   void per_try_timed_out();
+  bool caller_is_slow() const;
   void inject_fault(int status);
   void over();
 

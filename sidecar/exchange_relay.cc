@@ -178,6 +178,7 @@ void Exchange::upstream_aborted(const Error& error, http::Delivery delivery) {
   policy::TryOutcome outcome;
   outcome.end = policy::TryEnd::reset;
   outcome.never_delivered = delivery == http::Delivery::never;
+  outcome.left_behind = lease_ && lease_->connection().told_to_go();
   // An extended CONNECT that is not offered (codec/http2.h): another endpoint would not take it either, and
   // this one is as well as before.
   if (error.code == Code::not_found) return refuse(LocalReply{501, "upgrade-refused", error.message, {}});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "base/limits.h"
@@ -50,6 +51,8 @@ class ClientConnection {
   // Ends at once: exchanges abort with `why`, then connection_closed follows.
   virtual void close(const Error& why) = 0;
   virtual io::Stream& stream() = 0;  // until connection_closed
+  // Whether the peer, which has answered on it, takes no more requests (GOAWAY, RFC 9113 § 6.8).
+  virtual bool told_to_go() const { return false; }
   // Whether it ended in an exchange that aborted as Delivery::raced.
   virtual bool raced() const { return false; }
 };
@@ -61,6 +64,8 @@ struct ClientOptions {
   // HTTP/1: a peer that closes in order, without a byte of an answer, has read no request. True of our own
   // servers alone: what they have begun they answer, or break off.
   bool clean_close_is_refusal = false;
+  // HTTP/2: how many requests leave before the peer has said how many it takes (SETTINGS).
+  std::uint32_t requests_before_settings = 1;
 };
 
 // HTTP/1.1 over `stream`, connected and unread. A request body without Content-Length is chunked. Response

@@ -118,7 +118,9 @@ Http2ClientConnection::Http2ClientConnection(io::Loop& loop, std::unique_ptr<io:
 
 std::size_t Http2ClientConnection::requests_max() const {
   if (closed_ || draining_ || leaving_) return 0;
-  return std::min<std::size_t>(session().requests_max(), limits::http2_streams_max);
+  const std::size_t most =
+      session().heard_settings() ? limits::http2_streams_max : options_.requests_before_settings;
+  return std::min<std::size_t>(session().requests_max(), most);
 }
 
 bool Http2ClientConnection::ready() const { return streams_.size() < requests_max(); }
@@ -156,6 +158,14 @@ ClientExchange& Http2ClientConnection::request(const codec::RequestHead& head, b
 
 void Http2ClientConnection::http2_settings() {
   loop_.defer(anchor_.guard([this] { send_waiting(); }));
+  tell_room_later();
+}
+
+// How many requests it takes has changed.
+void Http2ClientConnection::tell_room_later() {
+  loop_.defer(anchor_.guard([this] {
+    if (!closed_) owner_.connection_available();
+  }));
 }
 
 void Http2ClientConnection::send_waiting() {
@@ -198,9 +208,10 @@ void Http2ClientConnection::http2_response(codec::StreamId id, codec::ResponseHe
 }
 
 void Http2ClientConnection::http2_goaway(codec::StreamId, codec::Http2Code code, std::string_view) {
-  leaving_ = true;
+  leaving_ = told_to_go_ = true;
   accused_ = accused_ || code != codec::Http2Code::no_error;
-  if (streams_.empty()) shut_down();
+  if (streams_.empty()) return shut_down();
+  tell_room_later();
 }
 
 bool Http2ClientConnection::closed_in_use(const Error& error) const {

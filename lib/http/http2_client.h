@@ -23,6 +23,7 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
   void drain() override;
   void close(const Error& why) override { transport_.abort(why); }
   io::Stream& stream() override { return transport_.stream(); }
+  bool told_to_go() const override { return used_ && told_to_go_; }
 
  private:
   class Exchange;
@@ -34,6 +35,7 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
   void http2_goaway(codec::StreamId last, codec::Http2Code code, std::string_view debug) override;
   void stream_gone() override;
   void send_waiting();
+  void tell_room_later();
   bool closed_in_use(const Error& error) const;
   void given_up();
   void tell_closed(const Error* error) override { owner_.connection_closed(error); }
@@ -44,7 +46,8 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
   bool used_ = false;           // it answered, at least once
   bool accused_ = false;        // by a GOAWAY that names an error
   MonotonicTime asked_at_{};    // the first request since the peer was last heard
-  bool leaving_ = false;        // takes no more requests: drain(), or the peer's GOAWAY
+  bool told_to_go_ = false;
+  bool leaving_ = false;  // takes no more requests: drain(), or the peer's GOAWAY
 };
 
 }  // namespace weft::http

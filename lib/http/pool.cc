@@ -36,6 +36,7 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
   client.clean_close_is_refusal = pooled.ours;
   if (pooled.ours) client.limits = codec::mesh_peer_limits;
+  if (pooled.ours) client.requests_before_settings = limits::http2_streams_max;
   pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.unlist(pooled);
@@ -50,6 +51,13 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
 
 // ---- keeping them ----
 
+// It takes no more requests: for those who wait it is one less.
+void Pool::retire(PooledConnection& pooled) {
+  unlist(pooled);
+  if (pooled.leases == 0) pooled.connection->drain();
+  if (std::exchange(pooled.counted, false)) one_less(pooled.slot);
+}
+
 PooledConnection* Pool::take(const Slot& slot) {
   for (auto found = listed_.find(slot); found != listed_.end(); found = listed_.find(slot)) {
     PooledConnection& pooled = *found->second.back();
@@ -60,9 +68,8 @@ PooledConnection* Pool::take(const Slot& slot) {
       if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
     }
-    // Too old, or it takes no more.
-    unlist(pooled);
-    if (pooled.leases == 0) pooled.connection->drain();
+    const bool full = loop_.now() < pooled.use_until && pooled.connection->requests_max() > 0;
+    full ? unlist(pooled) : retire(pooled);
   }
   return nullptr;
 }
@@ -74,11 +81,7 @@ void Pool::settle(PooledConnection& pooled) {
     return;
   }
   const std::size_t room = pooled.connection->requests_max();
-  if (pooled.retired || loop_.now() >= pooled.use_until || room == 0) {
-    unlist(pooled);
-    if (pooled.leases == 0) pooled.connection->drain();
-    return;
-  }
+  if (pooled.retired || loop_.now() >= pooled.use_until || room == 0) return retire(pooled);
   // The one exchange of an HTTP/1 connection may outlast its lease; connection_available() follows.
   if (pooled.leases >= room || (room == 1 && !pooled.connection->idle())) return unlist(pooled);
   while (pooled.leases < room) {
@@ -90,6 +93,7 @@ void Pool::settle(PooledConnection& pooled) {
     next->take(pooled);
   }
   unlist(pooled);
+  if (waiting_ > 0) loop_.defer(anchor_.guard([this] { look_again(); }));
 }
 
 void Pool::list(PooledConnection& pooled) {
@@ -131,7 +135,7 @@ void Pool::closed(PooledConnection& pooled) {
   learn_from(pooled, was_listed);
   pooled.gone = true;
   pooled.place.give_back();
-  one_less(pooled.slot);
+  if (std::exchange(pooled.counted, false)) one_less(pooled.slot);
   // A lease that still points at it takes it away when it is dropped.
   if (pooled.leases == 0) remove(pooled);
 }

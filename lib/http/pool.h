@@ -112,7 +112,7 @@ class Pool {
   class Attempt;
   class Request;
   using Slot = std::string;  // key and protocol
-  // Of one slot: how many connections there are, made or being made, and who waits for one of them.
+  // Of one slot: how many connections there are that take requests, or are being made, and who waits for one.
   struct Crowd {
     std::size_t connections = 0;
     std::deque<Request*> waiters;
@@ -127,6 +127,7 @@ class Pool {
   PooledConnection* take(const Slot& slot);
   PooledConnection& add(Attempt& attempt, std::unique_ptr<io::Stream> stream);
   void settle(PooledConnection& pooled);
+  void retire(PooledConnection& pooled);
   void one_less(const Slot& slot);
   void look_again();
   void look_again_later();

@@ -29,6 +29,7 @@ struct PooledConnection final : ClientConnectionHandler {
   const std::string slot;
   std::size_t leases = 0;
   bool listed = false;   // in Pool::listed_
+  bool counted = true;   // in Pool::crowds_
   bool retired = false;  // closes when its last lease comes back
   bool gone = false;     // closed while leased
   bool ours = false;     // PoolOptions::is_ours
@@ -83,6 +84,8 @@ class Pool::Request final : public PoolRequest {
 
   void begin();
   void connect();
+  void wait();
+  bool may_wait() const { return queues_; }
   void left_crowd();
   // A lease of it, counted already.
   void take(PooledConnection& pooled);
@@ -90,7 +93,6 @@ class Pool::Request final : public PoolRequest {
   void finish(Result<Lease> result);
 
  private:
-  void wait();
   void leave_crowd();
   void refuse_to_queue();
   void refuse(std::string why);

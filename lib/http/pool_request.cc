@@ -87,6 +87,7 @@ bool Pool::Request::find_place(policy::ConnectionPlace& place) {
 }
 
 void Pool::Request::wait() {
+  attempt_ = nullptr;
   in_crowd_ = true;
   if (pool_.waiting_++ == 0) pool_.look_again_later();
   std::deque<Request*>& waiters = pool_.crowds_.at(slot_).waiters;
@@ -172,6 +173,9 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
     waiters.erase(waiters.begin());
     if (made == nullptr) {
       next.finish(fail(failure));
+    } else if (made->leases > 0 && made->leases >= made->connection->requests_max() && next.may_wait() &&
+               !made->retired) {
+      next.wait();  // as long as the peer has not said how many it takes, or it takes few
     } else {
       ++made->leases;
       next.finish(Lease(*made));

@@ -123,7 +123,7 @@ Health health_of(const TryOutcome& outcome) {
     case TryEnd::reset:
       return outcome.raced || outcome.closed_idle || outcome.never_delivered ? Health::unknown : Health::bad;
     case TryEnd::per_try_timeout:
-      return Health::bad;
+      return outcome.caller_slow ? Health::unknown : Health::bad;
   }
   return Health::unknown;
 }
@@ -207,11 +207,13 @@ RetryDecision RetryState::after(const TryOutcome& outcome, const TrySituation& s
   }
   // Another endpoint has had no part in a proved failure, nor a new connection in the close of an old one, so
   // nothing is gained by waiting.
-  const bool at_once = (*why == RetryClass::proved && situation.other_endpoint) || outcome.raced;
+  const bool at_once =
+      (*why == RetryClass::proved && (situation.other_endpoint || outcome.left_behind)) || outcome.raced;
   const Duration back_off = at_once ? Duration(0) : back_off_.next(random);
   if (back_off >= situation.time_left) return no(NoRetry::no_time);
   // Nor is anything added to the load of an application that never saw the request: the budget is for the
-  // rest. Measured by it, the few requests that are under way to a pod when it ends would fail.
+  // rest. Measured by it, the requests that are under way to a pod when it ends, or on a connection that has
+  // carried its thousand, would fail.
   if (!at_once && !budget.begin_retry(policy_.budget_percent)) return no(NoRetry::no_budget);
   ++retries_;
   return RetryDecision{true, *why, NoRetry::not_a_failure, back_off};

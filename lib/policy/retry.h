@@ -76,9 +76,11 @@ std::string_view try_end_name(TryEnd end);  // "connect-failure", as in retry-on
 struct TryOutcome {
   TryEnd end = TryEnd::response;
   bool never_delivered =
-      false;           // reset: proved that no byte was handed to the kernel (http::Delivery::never)
+      false;                 // reset: proved that no byte was handed to the kernel (http::Delivery::never)
+  bool left_behind = false;  // and by a connection used before, whose peer takes no more (GOAWAY)
   bool raced = false;  // reset: a connection used before closed in place of an answer (http::Delivery::raced)
   bool closed_idle = false;  // reset: the same, as the peer's sidecar says of the application behind it
+  bool caller_slow = false;  // per_try_timeout: the rest of the request had not come, with room for it
   std::uint16_t status = 0;  // 0: there was no answer; a peer's sidecar answers for an application that reset
   std::optional<std::uint32_t> grpc_status;
 };

@@ -36,8 +36,10 @@ def mesh():
                service("undeclared", port_name="main", selector={"app": "echo"}),
                service_account("deaf"), deployment("deaf", "python", env={"APP": "deaf"}), service("deaf", port_name="grpc"),
                service_account("files"), deployment("files", "nghttpd"), service("files", port_name="http2"),
+               service_account("few"), deployment("few", "nghttpd-5"), service("few", port_name="http2"),
                service_account("one"), deployment("one", "http-echo", env={"TEXT": "one"}), service("one")]
-    images = {"nghttpd": "/usr/sbin/nghttpd --no-tls -d /usr/share/common-licenses 8080"}
+    images = {"nghttpd": "/usr/sbin/nghttpd --no-tls -d /usr/share/common-licenses 8080",
+              "nghttpd-5": "/usr/sbin/nghttpd --no-tls -m 5 -d /usr/share/common-licenses 8080"}
     with Mesh(objects, images=images) as up:
         yield up
 
@@ -157,6 +159,13 @@ def test_h2load_with_many_streams_on_few_connections(mesh):
     out = mesh.exec("client", "h2load", "-n", "20000", "-c", "8", "-m", "50", "http://files/BSD", timeout=120).stdout
     assert re.search(r"20000 total, 20000 started, 20000 done, 20000 succeeded, 0 failed, 0 errored, 0 timeout", out), out
     assert "status codes: 20000 2xx" in out
+
+
+@pytest.mark.parametrize("callers", [["-c", "1", "-m", "60"], ["-c", "60", "-m", "1"]])
+def test_a_burst_to_an_application_of_few_streams_waits_its_turn(mesh, callers):
+    """Five at a time on each connection, from the first burst on."""
+    out = mesh.exec("client", "h2load", "-n", "300", *callers, "http://few/BSD", timeout=120).stdout
+    assert "status codes: 300 2xx" in out, out
 
 
 def test_nghttp_sees_a_clean_end(mesh):

@@ -65,6 +65,22 @@ TEST(Http2Flood, ResetsBelowTheRateGoOn) {
   EXPECT_EQ(victim.session.fault(), std::nullopt);
 }
 
+// At a deadline both sides give a call up, so of many calls come many resets: none of them unasked.
+TEST(Http2Flood, AServerThatResetsWhatWasResetAlreadyIsNoFlood) {
+  Recorder handler;
+  const MonotonicTime now{};
+  Http2Session session(Http2Session::Role::client, handler);
+  session.feed(raw_frame(type_settings, 0, 0, ""), now);
+  for (int i = 0; i < 1000; ++i) {
+    const StreamId id = *session.request(RequestHead{}, true);
+    drain(session);
+    session.reset(id, Http2Code::cancel);
+    drain(session);
+    session.feed(raw_frame(type_rst, 0, id, "\0\0\0\x08"s), now);
+  }
+  EXPECT_EQ(session.fault(), std::nullopt);
+}
+
 TEST(Http2Flood, PingsEndTheConnection) {
   Victim victim;
   victim.flood(raw_frame(type_ping, 0, 0, "12345678"), limits::http2_pings_per_second_max);

@@ -44,7 +44,7 @@ TEST_F(Http2Suite, CarriesARequestWithBodyAndTrailersBothWays) {
   EXPECT_EQ(sent.head.headers.get("x-answer"), "yes");
   EXPECT_EQ(sent.body, "got a body");
   EXPECT_EQ(sent.trailers.get("grpc-status"), "0");
-  EXPECT_EQ(client_.availables, 1);
+  EXPECT_EQ(client_.availables, 2) << "the peer said how many it takes, and this one ended";
   EXPECT_TRUE(client_.connection->available() && client_.connection->idle());
 }
 
@@ -282,14 +282,15 @@ class Http2Pool : public Http2Suite {
       servers_.back()->take(std::move(stream));
     });
   }
-  std::unique_ptr<PoolRequest> acquire() {
+  std::unique_ptr<PoolRequest> acquire(PoolAccount account = {}) {
     const auto connect = [this](Pool::ConnectDone done) {
       return loop().connect(listener_->local_address(), {}, std::move(done));
     };
-    return pool_.acquire("a", HttpProtocol::http2, connect, [this](Result<Lease> lease) {
+    const auto done = [this](Result<Lease> lease) {
       ASSERT_TRUE(lease);
       leases_.push_back(*std::move(lease));
-    });
+    };
+    return pool_.acquire("a", HttpProtocol::http2, connect, done, account);
   }
   // As many leases at once as `count` says.
   void take(std::size_t count) {
@@ -340,6 +341,25 @@ TEST_F(Http2Pool, AConnectionThatIsToldToGoIsNotUsedAgainAndFinishesWhatItCarrie
   EXPECT_EQ(sent.outcome, "finished");
   leases_.clear();
   EXPECT_TRUE(run_until([&] { return pool_.connections() == 1; }));
+}
+
+// A Service's limit holds no request back for the sake of a connection that takes none.
+TEST_F(Http2Pool, WhereTheOnlyConnectionAllowedTakesNoMoreAnotherIsMade) {
+  listen();
+  const auto load = std::make_shared<policy::ServiceLoad>();
+  const PoolAccount account{load.get(), {.connections = 1, .pending = 8, .requests = 8}};
+  const auto first = acquire(account);
+  ASSERT_TRUE(run_until([&] { return leases_.size() == 1; }));
+  SentRequest sent;
+  sent.exchange = &leases_.front().connection().request(request("GET", "/"), true, sent);
+  ASSERT_TRUE(run_until([&] { return !servers_.empty() && !servers_.front()->requests.empty(); }));
+  servers_.front()->connection->drain();
+  ASSERT_TRUE(run_until([&] { return leases_.front().connection().requests_max() == 0; }));
+  EXPECT_TRUE(leases_.front().connection().told_to_go() == false) << "it has answered nothing";
+  const auto second = acquire(account);
+  EXPECT_TRUE(run_until([&] { return leases_.size() == 2; }));
+  servers_.front()->requests.front()->reply(200, "done");
+  EXPECT_TRUE(over(sent));
 }
 
 TEST_F(Http2Pool, ARetiredConnectionEndsWhenItsLastLeaseComesBack) {

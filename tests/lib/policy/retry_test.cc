@@ -257,23 +257,24 @@ TEST(RetryBudget, GrantsThreeOrItsShareOfTheFirstTriesInFlight) {
   EXPECT_TRUE(budget.retry_begins(20));
 }
 
-// A pod that ends leaves several at once that its application never saw.
+// A pod that ends leaves several at once that its application never saw, and so does a connection.
 TEST(RetryBudget, IsNotAskedForWhatReachedNoApplicationAndGoesElsewhere) {
   SeededRandom random(1);
-  const auto budget = std::make_unique<RetryBudget>();
   const RetryPolicy policy;
-  TryOutcome refused;
-  refused.end = TryEnd::connect_failure;
-  refused.never_delivered = true;
-  std::vector<std::unique_ptr<BudgetUse>> uses;
-  for (int i = 0; i < 20; ++i) {
-    uses.push_back(std::make_unique<BudgetUse>(*budget));
-    RetryState state(policy, "POST", false);
-    const RetryDecision decision = state.after(refused, {}, *uses.back(), random);
-    EXPECT_TRUE(decision.retry) << no_retry_name(decision.why_not);
-    EXPECT_EQ(decision.why, RetryClass::proved);
-  }
-  EXPECT_EQ(budget->retries(), 0u);
+  const auto granted = [&](const TryOutcome& outcome, bool other_endpoint) {
+    const auto budget = std::make_unique<RetryBudget>();
+    std::vector<std::unique_ptr<BudgetUse>> uses;
+    int count = 0;
+    for (int i = 0; i < 20; ++i) {
+      uses.push_back(std::make_unique<BudgetUse>(*budget));
+      RetryState state(policy, "POST", false);
+      count += state.after(outcome, {.other_endpoint = other_endpoint}, *uses.back(), random).retry;
+    }
+    return count;
+  };
+  EXPECT_EQ(granted({.end = TryEnd::connect_failure, .never_delivered = true}, true), 20);
+  EXPECT_EQ(granted({.end = TryEnd::reset, .never_delivered = true, .left_behind = true}, false), 20);
+  EXPECT_LT(granted({.end = TryEnd::reset, .never_delivered = true}, false), 6);
 }
 
 TEST(RetryBudget, ARequestHoldsOneShareAtATimeAndAsksForItAnewAtEachRetry) {
@@ -369,6 +370,7 @@ TEST(Health, OnlyWhatSpeaksOfTheEndpointCountsAgainstIt) {
       {{.end = TryEnd::reset, .closed_idle = true, .status = 503}, Health::unknown},
       {{.end = TryEnd::reset, .never_delivered = true}, Health::unknown},
       {{.end = TryEnd::refused_stream}, Health::unknown},
+      {{.end = TryEnd::per_try_timeout, .caller_slow = true}, Health::unknown},
       {{.end = TryEnd::per_try_timeout}, Health::bad},
       {{.end = TryEnd::connect_failure, .never_delivered = true}, Health::unreachable},
       {{.end = TryEnd::connect_failure, .never_delivered = true, .status = 503}, Health::unreachable},
