@@ -61,6 +61,10 @@ struct ClientOptions {
   // HTTP/1: a peer that closes in order, without a byte of an answer, has read no request. True of our own
   // servers alone: what they have begun they answer, or break off.
   bool clean_close_is_refusal = false;
+  // HTTP/2: a peer that falls silent in the midst of an exchange is asked for a sign of life, and given up
+  // without one. Right for our own sidecars alone, which always read: an application may be busy, and of one
+  // that died the kernel on this host tells.
+  bool ping_when_silent = false;
 };
 
 // HTTP/1.1 over `stream`, connected and unread. A request body without Content-Length is chunked. Response

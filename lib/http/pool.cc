@@ -34,7 +34,7 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
       attempt.protocol == HttpProtocol::http2 ? make_http2_client_connection : make_http1_client_connection;
   ClientOptions client = options_.client;
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
-  client.clean_close_is_refusal = pooled.ours;
+  client.clean_close_is_refusal = client.ping_when_silent = pooled.ours;
   if (pooled.ours) client.limits = codec::mesh_peer_limits;
   pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
