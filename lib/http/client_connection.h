@@ -41,6 +41,8 @@ class ClientConnection {
   virtual bool ready() const = 0;
   // The same; looks at the socket, which costs a system call, so that a close by the peer is seen first.
   virtual bool available() const = 0;
+  // Its peer does not take what was sent: a request may be sent, but another's body may hold up its own.
+  virtual bool stalled() const { return false; }
   virtual bool idle() const = 0;  // no exchange under way
   // How long an idle connection may be kept: `otherwise`, or less where the peer said so (Keep-Alive:
   // timeout=N).

@@ -50,9 +50,19 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
 
 // ---- keeping them ----
 
-PooledConnection* Pool::take(const Slot& slot) {
-  for (auto found = listed_.find(slot); found != listed_.end(); found = listed_.find(slot)) {
-    PooledConnection& pooled = *found->second.back();
+PooledConnection* Pool::choose(const Slot& slot, bool stalled_too) const {
+  const auto found = listed_.find(slot);
+  if (found == listed_.end()) return nullptr;
+  const std::vector<PooledConnection*>& listed = found->second;
+  const auto last = std::find_if(listed.rbegin(), listed.rend(),
+                                 [](const PooledConnection* each) { return !each->connection->stalled(); });
+  if (last != listed.rend()) return *last;
+  return stalled_too ? listed.back() : nullptr;
+}
+
+PooledConnection* Pool::take(const Slot& slot, bool stalled_too) {
+  while (PooledConnection* const chosen = choose(slot, stalled_too)) {
+    PooledConnection& pooled = *chosen;
     if (loop_.now() < pooled.use_until && pooled.connection->ready()) {
       pooled.reused = true;
       if (pooled.leases == 0) pooled.idle_before = loop_.now() - pooled.idle_since;

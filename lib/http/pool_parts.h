@@ -90,6 +90,7 @@ class Pool::Request final : public PoolRequest {
   void finish(Result<Lease> result);
 
  private:
+  bool take_stalled();
   void wait();
   void leave_crowd();
   void refuse_to_queue();
