@@ -46,6 +46,7 @@ void Connection::http_closed(const Error* error) {
   if (error != nullptr && protocol_ == http::HttpProtocol::http2) {
     if (error->code == Code::invalid) note_end("protocol-error", error->message);
     if (error->code == Code::limit) note_end("flood", error->message);
+    if (error->code == Code::unavailable) note_end("peer-silent", error->message);
   }
   over("");
 }

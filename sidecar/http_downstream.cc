@@ -72,7 +72,10 @@ HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, http::HttpPro
       closed_(std::move(closed)) {
   http::ServerOptions options;
   options.refusals = this;
-  if (peers_.direction == Direction::inbound && peers_.mutual_tls) options.limits = codec::mesh_peer_limits;
+  if (peers_.direction == Direction::inbound && peers_.mutual_tls) {
+    options.limits = codec::mesh_peer_limits;
+    options.ping_when_silent = true;
+  }
   const auto make = protocol == http::HttpProtocol::http2 ? http::make_http2_server_connection
                                                           : http::make_http1_server_connection;
   connection_ = make(context.loop, std::move(stream), *this, options, std::move(already_read));

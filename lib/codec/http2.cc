@@ -17,6 +17,9 @@ namespace {
 // (RFC 9110 § 8.6, RFC 9113 § 8.1.1).
 bool has_no_length(int status) { return status < 200 || status == 204; }
 
+// What every peer takes in one DATA frame (RFC 9113 § 4.2).
+constexpr std::int32_t frame_bytes = 16 * 1024;
+
 // As HTTP/2 counts it.
 std::size_t list_bytes_max(const PeerLimits& peer) {
   return peer.head_bytes + peer.head_fields * limits::http2_field_overhead_bytes;
@@ -255,6 +258,12 @@ Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {
 
 std::size_t Http2Session::requests_max() const {
   return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
+// The window of the connection is all streams' (RFC 9113 § 6.9.1). A peer that wants it larger than at first
+// says so behind its SETTINGS.
+bool Http2Session::stalled() const {
+  return heard_settings_ && nghttp2_session_get_remote_window_size(session_) < frame_bytes;
 }
 
 bool Http2Session::head_sent(StreamId id) const {

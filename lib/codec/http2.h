@@ -97,6 +97,9 @@ class Http2Session {
   bool heard_settings() const { return heard_settings_; }
   // How many streams the peer takes at a time.
   std::size_t requests_max() const;
+  // The peer has not taken what it was sent, on whatever stream, and grants less than a frame more: a further
+  // body may wait for it.
+  bool stalled() const;
   // False only as long as the head of a request waits inside.
   bool head_sent(StreamId id) const;
   // Server; interim heads first, then one final head.

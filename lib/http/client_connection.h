@@ -42,6 +42,8 @@ class ClientConnection {
   virtual bool ready() const = 0;
   // The same; looks at the socket, which costs a system call, so that a close by the peer is seen first.
   virtual bool available() const = 0;
+  // Its peer does not take what was sent: a request may be sent, but another's body may hold up its own.
+  virtual bool stalled() const { return false; }
   virtual bool idle() const = 0;  // no exchange under way
   // How long an idle connection may be kept: `otherwise`, or less where the peer said so (Keep-Alive:
   // timeout=N).
@@ -64,6 +66,10 @@ struct ClientOptions {
   // HTTP/1: a peer that closes in order, without a byte of an answer, has read no request. True of our own
   // servers alone: what they have begun they answer, or break off.
   bool clean_close_is_refusal = false;
+  // HTTP/2: a peer that falls silent in the midst of an exchange is asked for a sign of life, and given up
+  // without one. Right for our own sidecars alone, which always read: an application may be busy, and of one
+  // that died the kernel on this host tells.
+  bool ping_when_silent = false;
   // HTTP/2: how many requests leave before the peer has said how many it takes (SETTINGS).
   std::uint32_t requests_before_settings = 1;
 };

@@ -112,7 +112,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
 Http2ClientConnection::Http2ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                              ClientConnectionHandler& handler, const ClientOptions& options)
     : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::client, options.limits,
-                      options.idle_timeout, {}),
+                      options.idle_timeout, options.ping_when_silent, {}),
       owner_(handler),
       options_(options) {}
 

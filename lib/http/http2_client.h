@@ -18,6 +18,7 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
   std::size_t requests_max() const override;
   bool ready() const override;
   bool available() const override;
+  bool stalled() const override { return session().stalled(); }
   bool idle() const override { return streams_.empty(); }
   Duration idle_limit(Duration otherwise) const override { return otherwise; }
   void drain() override;

@@ -16,17 +16,18 @@ constexpr auto leave_timeout = std::chrono::seconds(10);
 
 Http2Connection::Http2Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                  codec::Http2Session::Role role, const codec::PeerLimits& limits,
-                                 Duration idle_timeout, std::string already_read)
+                                 Duration idle_timeout, bool ping_when_silent, std::string already_read)
     : loop_(loop),
       role_(role),
       idle_timeout_(idle_timeout),
       quiet_since_(loop.now()),
       transport_(loop, std::move(stream), *this,
-                 Http2TransportOptions{.role = role,
-                                       .limits = limits,
-                                       .keepalive_interval = limits::http2_keepalive_interval,
-                                       .keepalive_timeout = limits::http2_keepalive_timeout,
-                                       .already_read = std::move(already_read)},
+                 Http2TransportOptions{
+                     .role = role,
+                     .limits = limits,
+                     .keepalive_interval = ping_when_silent ? limits::http2_keepalive_interval : Duration{},
+                     .keepalive_timeout = limits::http2_keepalive_timeout,
+                     .already_read = std::move(already_read)},
                  [this](const Error* error) { transport_closed(error); }),
       deadline_(loop, [this] { look_for_idle(); }) {
   deadline_.set(idle_timeout_);
@@ -40,7 +41,7 @@ Http2Stream* Http2Connection::find(codec::StreamId id) const {
 void Http2Connection::add(std::unique_ptr<Http2Stream> stream) {
   const codec::StreamId id = stream->id;
   streams_.emplace(id, std::move(stream));
-  transport_.keep_alive(true);
+  if (streams_.size() == 1) transport_.keep_alive(true);
 }
 
 void Http2Connection::forget(Http2Stream& stream) {

@@ -47,7 +47,8 @@ class Http2Stream {
 class Http2Connection : protected codec::Http2Handler {
  protected:
   Http2Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, codec::Http2Session::Role role,
-                  const codec::PeerLimits& limits, Duration idle_timeout, std::string already_read);
+                  const codec::PeerLimits& limits, Duration idle_timeout, bool ping_when_silent,
+                  std::string already_read);
   ~Http2Connection() = default;
 
   // ---- what a server and a client do differently ----

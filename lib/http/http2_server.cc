@@ -86,7 +86,7 @@ Http2ServerConnection::Http2ServerConnection(io::Loop& loop, std::unique_ptr<io:
                                              ServerConnectionHandler& handler, const ServerOptions& options,
                                              std::string already_read)
     : Http2Connection(loop, std::move(stream), codec::Http2Session::Role::server, options.limits,
-                      options.idle_timeout, std::move(already_read)),
+                      options.idle_timeout, options.ping_when_silent, std::move(already_read)),
       owner_(handler),
       options_(options) {}
 

@@ -46,7 +46,8 @@ Http2Transport::Http2Transport(io::Loop& loop, std::unique_ptr<io::Stream> strea
       keepalive_timeout_(options.keepalive_timeout),
       closed_(std::move(closed)),
       session_(options.role, handler, session_options(options)),
-      last_heard_(loop.now()) {
+      last_heard_(loop.now()),
+      alive_at_(last_heard_) {
   keepalive_timer_ = loop.make_timer(anchor_.guard([this] { keepalive_fired(); }));
   linger_timer_ = loop.make_timer(anchor_.guard([this] { lingered(); }));
   stream_->start(*this);
@@ -117,7 +118,7 @@ void Http2Transport::stream_data(std::string_view bytes) {
 void Http2Transport::feed(std::string_view bytes) {
   if (over_ || finishing_) return;
   last_heard_ = loop_.now();
-  pinged_ = false;
+  sign_of_life();
   const Busy busy(busy_);
   session_.feed(bytes, loop_.now());
   session_.finished() ? write_out() : flush();
@@ -129,6 +130,8 @@ void Http2Transport::stream_end() {
 }
 
 void Http2Transport::stream_drained() {
+  // A ping waits behind what was written before it: as long as that leaves, somebody takes it.
+  sign_of_life();
   if (!finishing_) return write_out();
   all_left_ = true;
   linger_timer_->start(linger);
@@ -142,15 +145,20 @@ void Http2Transport::keep_alive(bool on) {
     return;
   }
   if (keepalive_timer_->active()) return;
-  pinged_ = false;
   last_heard_ = loop_.now();
-  keepalive_timer_->start(keepalive_interval_);
+  sign_of_life();
+  if (keepalive_interval_ > Duration::zero()) keepalive_timer_->start(keepalive_interval_);
+}
+
+void Http2Transport::sign_of_life() {
+  alive_at_ = loop_.now();
+  pinged_ = false;
 }
 
 void Http2Transport::keepalive_fired() {
-  const Duration silent = loop_.now() - last_heard_;
+  const Duration silent = loop_.now() - alive_at_;
   if (pinged_) {
-    const Error error{Code::timeout,
+    const Error error{Code::unavailable,
                       str_cat("the peer was silent for ",
                               std::chrono::duration_cast<std::chrono::milliseconds>(silent).count(), " ms")};
     stream_->reset();

@@ -17,7 +17,7 @@ struct Http2TransportOptions {
   codec::Http2Session::Role role = codec::Http2Session::Role::client;
   unsigned streams_max = limits::http2_streams_max;
   codec::PeerLimits limits = {};
-  Duration keepalive_interval{};
+  Duration keepalive_interval{};  // zero: the peer is never pinged
   Duration keepalive_timeout{};
   std::string already_read = {};  // by whoever found out that this is HTTP/2
 };
@@ -37,7 +37,8 @@ class Http2Transport final : private io::StreamHandler {
   // Sends at the end of this turn what the session has to send. After anything that was submitted outside an
   // event.
   void flush();
-  // Pings a peer that is silent, as long as `on`.
+  // Pings a peer that is silent and takes nothing, as long as `on`. One that does not answer ends the
+  // connection with Code::unavailable.
   void keep_alive(bool on);
   // Ends the connection now; `closed` follows.
   void abort(Error why);
@@ -57,6 +58,7 @@ class Http2Transport final : private io::StreamHandler {
   void finish();
   void lingered();
   void close(const Error* error);
+  void sign_of_life();
   void keepalive_fired();
 
   io::Loop& loop_;
@@ -69,6 +71,7 @@ class Http2Transport final : private io::StreamHandler {
   std::unique_ptr<io::Timer> keepalive_timer_;
   std::unique_ptr<io::Timer> linger_timer_;
   MonotonicTime last_heard_;
+  MonotonicTime alive_at_;  // the last byte of the peer, or that what we wrote left
   int busy_ = 0;
   bool pinged_ = false;
   bool flush_scheduled_ = false;

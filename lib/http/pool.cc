@@ -34,7 +34,7 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
       attempt.protocol == HttpProtocol::http2 ? make_http2_client_connection : make_http1_client_connection;
   ClientOptions client = options_.client;
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
-  client.clean_close_is_refusal = pooled.ours;
+  client.clean_close_is_refusal = client.ping_when_silent = pooled.ours;
   if (pooled.ours) client.limits = codec::mesh_peer_limits;
   if (pooled.ours) client.requests_before_settings = limits::http2_streams_max;
   pooled.connection = make(loop_, std::move(stream), pooled, client);
@@ -58,9 +58,19 @@ void Pool::retire(PooledConnection& pooled) {
   if (std::exchange(pooled.counted, false)) one_less(pooled.slot);
 }
 
-PooledConnection* Pool::take(const Slot& slot) {
-  for (auto found = listed_.find(slot); found != listed_.end(); found = listed_.find(slot)) {
-    PooledConnection& pooled = *found->second.back();
+PooledConnection* Pool::choose(const Slot& slot, bool stalled_too) const {
+  const auto found = listed_.find(slot);
+  if (found == listed_.end()) return nullptr;
+  const std::vector<PooledConnection*>& listed = found->second;
+  const auto last = std::find_if(listed.rbegin(), listed.rend(),
+                                 [](const PooledConnection* each) { return !each->connection->stalled(); });
+  if (last != listed.rend()) return *last;
+  return stalled_too ? listed.back() : nullptr;
+}
+
+PooledConnection* Pool::take(const Slot& slot, bool stalled_too) {
+  while (PooledConnection* const chosen = choose(slot, stalled_too)) {
+    PooledConnection& pooled = *chosen;
     if (loop_.now() < pooled.use_until && pooled.connection->ready()) {
       pooled.reused = true;
       if (pooled.leases == 0) pooled.idle_before = loop_.now() - pooled.idle_since;

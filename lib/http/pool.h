@@ -2,7 +2,8 @@
 // two requests to share a connection. One pool a worker; lives on its loop's thread and outlives its leases.
 //
 // An HTTP/1 connection carries one exchange at a time, an HTTP/2 connection many; those who ask while one is
-// being made wait for that one. A connection is looked at before it is used again
+// being made wait for that one. One whose peer does not take what it was sent (ClientConnection::stalled)
+// gets no more as long as another may be made. A connection is looked at before it is used again
 // (ClientConnection::available) and let go after it was idle for limits::pool_idle_timeout, or before the
 // peer's own limit where the peer said so, or closed one before (PeerPatience). Where a request crossed such
 // a close, those that were idle for longer go at once: the next try begins on a connection of its own. Most
@@ -71,8 +72,8 @@ struct PoolAccount {
 struct PoolOptions {
   // How long a new connection may be used; nothing: without end. Null: none has an end.
   Function<std::optional<Duration>(const io::Stream& stream)> lifetime;
-  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal, and mesh_peer_limits. Null:
-  // none is.
+  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal and ping_when_silent, and
+  // mesh_peer_limits. Null: none is.
   Function<bool(const io::Stream& stream)> is_ours;
   Duration idle_timeout = limits::pool_idle_timeout;
   std::size_t connections_max = 4096;  // in all; beyond it acquire fails with Code::limit
@@ -124,7 +125,8 @@ class Pool {
   void forget(Attempt& attempt);
   bool full() const { return connections_.size() + attempts_.size() >= options_.connections_max; }
   bool drain_one_idle();
-  PooledConnection* take(const Slot& slot);
+  PooledConnection* choose(const Slot& slot, bool stalled_too) const;
+  PooledConnection* take(const Slot& slot, bool stalled_too = false);
   PooledConnection& add(Attempt& attempt, std::unique_ptr<io::Stream> stream);
   void settle(PooledConnection& pooled);
   void retire(PooledConnection& pooled);

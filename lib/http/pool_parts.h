@@ -93,6 +93,7 @@ class Pool::Request final : public PoolRequest {
   void finish(Result<Lease> result);
 
  private:
+  bool take_stalled();
   void leave_crowd();
   void refuse_to_queue();
   void refuse(std::string why);

@@ -62,21 +62,33 @@ void Pool::Request::finish(Result<Lease> result) {
 
 void Pool::Request::connect() {
   if (account_.load != nullptr && !pending_ &&
-      !pending_.take(account_.load->pending, account_.limits.pending))
+      !pending_.take(account_.load->pending, account_.limits.pending)) {
+    if (take_stalled()) return;
     return refuse(str_cat(account_.limits.pending, " requests wait for a connection, the limit"));
+  }
   const auto shared = pool_.shared_.find(slot_);
   policy::ConnectionPlace place;
   if (shared != pool_.shared_.end()) {
     attempt_ = shared->second;
   } else if (!find_place(place)) {
+    if (take_stalled()) return;
     return queues_ ? wait() : refuse_to_queue();
   } else if (pool_.full() && !pool_.drain_one_idle()) {
+    if (take_stalled()) return;
     return refuse(str_cat("the pool holds ", pool_.connections_.size(), " connections, its limit"));
   } else {
     attempt_ = &pool_.attempt(slot_, key_, protocol_, std::move(connect_), std::move(place));
   }
   attempt_->waiters.push_back(this);
   if (attempt_->waiters.size() == limits::http2_streams_max) pool_.shared_.erase(slot_);
+}
+
+// Where there may be no other: what has no body, or a small one while the window has some room, comes
+// through.
+bool Pool::Request::take_stalled() {
+  PooledConnection* const found = pool_.take(slot_, true);
+  if (found != nullptr) take(*found);
+  return found != nullptr;
 }
 
 bool Pool::Request::find_place(policy::ConnectionPlace& place) {

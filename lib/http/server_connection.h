@@ -53,6 +53,8 @@ struct ServerOptions {
   // Answers `Expect: 100-continue` by itself when the body is first asked for; a proxy leaves it to the
   // upstream.
   bool answer_expect = false;
+  // HTTP/2: as ClientOptions has it. A caller that reads slowly has its ping behind megabytes in the kernel.
+  bool ping_when_silent = false;
   codec::PeerLimits limits;
   RefusalHandler* refusals = nullptr;
 };

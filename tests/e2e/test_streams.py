@@ -77,9 +77,10 @@ def mesh():
                service_account("grpc"), deployment("grpc", "python", env={"APP": "grpc"}), service("grpc", port_name="grpc"),
                service_account("big"), deployment("big", "python", env={"APP": "big"}), service("big"),
                service_account("ordered"), deployment("ordered", "python", env={"APP": "ordered"}), service("ordered")]
-    for app, image, protocol in (("socket", "websocket", "http"), ("socket2", "websocket_http2", "http2")):
-        objects += [service_account(app), deployment(app, image), service(app, port_name=protocol)]
-    images = {name: f"/usr/bin/python3 {ROOT}/tests/e2e/{name}_app.py" for name in ("websocket", "websocket_http2")}
+    for app, image, protocol in (("socket", "websocket", "http"), ("socket2", "websocket_http2", "http2"), ("unread", "unread_http2", "http2")):
+        # One worker: all that comes to an application shares what can be shared.
+        objects += [service_account(app), deployment(app, image, annotations={"weft.mesh/concurrency": "1"}), service(app, port_name=protocol)]
+    images = {name: f"/usr/bin/python3 {ROOT}/tests/e2e/{name}_app.py" for name in ("websocket", "websocket_http2", "unread_http2")}
     with Mesh(objects, images=images) as up:
         yield up
 
@@ -146,6 +147,18 @@ def test_an_upload_that_is_read_slowly_costs_no_memory(mesh, version):
                f"-H 'Content-Length: {size}' -H 'Transfer-Encoding:' http://ordered/0.05")
     with memory_stays_flat(mesh, "client", mesh.pod_of("ordered")):
         assert mesh.exec("client", "sh", "-c", command).stdout == str(size)
+
+
+def test_an_upload_that_nobody_reads_holds_up_no_other_caller_of_an_http2_application(mesh):
+    """Its window (RFC 9113 § 6.9.1: 64 KiB, as many applications leave it) is that of all requests of a connection."""
+    stalled = start(mesh, "sh", "-c", "echo begun; head -c 1000000 /dev/zero | curl -s -m 20 -T - -X POST http://unread/stall")
+    assert stalled.stdout.readline() == "begun\n"
+    time.sleep(1)
+    for size in (10, 10_000, 500_000):
+        out = mesh.exec("client", "sh", "-c", f"head -c {size} /dev/zero | curl -s -m 5 --data-binary @- http://unread/").stdout
+        assert out == str(size)
+    assert stalled.poll() is None
+    stalled.kill()
 
 
 @pytest.mark.parametrize("host", ["socket", "socket2"])

@@ -226,6 +226,40 @@ TEST_F(MeshHttp2Test, AQuietCallIsKeptAndOneWhosePeerIsGoneIsGivenUp) {
   network_.set_down(world->ip(), false);
 }
 
+TEST_F(MeshHttp2Test, AnApplicationThatIsBusyForMinutesIsWaitedFor) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  std::vector<ServedRequest*> waiting;
+  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
+  hello->know({service({world->endpoint(app_port)})});
+  const auto caller = client(*hello);
+  const SentRequest& sent = caller->send(grpc(), true);
+  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
+  application.connections.front()->connection->stream().pause();
+  network_.advance(4min);
+  ASSERT_EQ(sent.outcome, "");
+  application.connections.front()->connection->stream().resume();
+  answer_grpc(*waiting.front());
+  ASSERT_TRUE(over(sent));
+  EXPECT_EQ(sent.trailers.get("grpc-status"), "0");
+}
+
+TEST_F(MeshHttp2Test, ACallersSidecarThatFallsSilentIsGivenUpAndSaidToBe) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  std::vector<ServedRequest*> waiting;
+  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
+  hello->know({service({world->endpoint(app_port)})});
+  const auto caller = client(*hello);
+  caller->send(grpc(), true);
+  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
+  network_.set_down(hello->ip(), true);
+  network_.advance(limits::http2_keepalive_interval + limits::http2_keepalive_timeout + 1s);
+  EXPECT_NE(waiting.front()->outcome, "");
+  EXPECT_EQ(world->telemetry.ended, (std::map<std::string, int>{{"peer-silent", 1}}));
+  network_.set_down(hello->ip(), false);
+}
+
 TEST_F(MeshHttp2Test, ADrainingPodTellsItsCallersAndFinishesWhatIsUnderWay) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
