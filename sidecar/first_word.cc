@@ -76,7 +76,7 @@ void FirstWord::server_spoke() {
 
 void FirstWord::finish() {
   finished_ = true;
-  if (result_.upstream && !result_.upstream_failed) result_.upstream->pause();
+  if (result_.upstream && !result_.upstream_failed) result_.upstream->detach();
   loop_.defer(anchor_.guard([this] { done_(std::move(result_)); }));
 }
 

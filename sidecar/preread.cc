@@ -20,7 +20,7 @@ Preread::Result Preread::take() {
   finished_ = true;
   timer_->stop();
   anchor_.drop();
-  if (result_.stream) result_.stream->pause();
+  if (result_.stream) result_.stream->detach();
   return std::move(result_);
 }
 
@@ -53,7 +53,7 @@ void Preread::finish(Outcome outcome) {
   finished_ = true;
   timer_->stop();
   result_.outcome = outcome;
-  if (outcome != Outcome::failed) result_.stream->pause();
+  if (outcome != Outcome::failed) result_.stream->detach();
   loop_.defer(anchor_.guard([this] { done_(std::move(result_)); }));
 }
 

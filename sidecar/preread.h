@@ -29,8 +29,9 @@ class Preread final : io::StreamHandler {
     Error error;
   };
 
-  // `already_read`: what an earlier Preread read. `done` runs once, never inline; the stream is paused then.
-  // The patience is another one where `once_begun` says so and there are bytes, though they decide nothing.
+  // `already_read`: what an earlier Preread read. `done` runs once, never inline; the stream is detached
+  // then. The patience is another one where `once_begun` says so and there are bytes, though they decide
+  // nothing.
   Preread(io::Loop& loop, std::unique_ptr<io::Stream> stream, std::string already_read, Duration patience,
           Function<void(Result)> done, std::optional<Duration> once_begun = std::nullopt);
   ~Preread();

@@ -57,6 +57,7 @@ inline constexpr auto http_idle_timeout = 5min;
 inline constexpr auto tcp_idle_timeout = 1h;
 inline constexpr auto detect_silence = 100ms;
 inline constexpr auto config_wait = 1s;
+inline constexpr auto paused_look_interval = 1s;  // whether the peers of paused streams are still there
 inline constexpr auto drain_timeout_max = 45s;
 inline constexpr auto shadow_timeout = 10s;  // then a copy for weft.mesh/mirror is given up
 inline constexpr auto pool_idle_timeout = 60s;

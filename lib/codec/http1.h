@@ -71,6 +71,8 @@ class Http1Parser {
   const Http1Framing& framing() const { return framing_; }
   Headers& trailers() { return trailers_; }
   const Http1Error& error() const { return error_; }
+  // Of a body with a Content-Length, how much is still to come; 0 where that is not known.
+  std::uint64_t body_left() const { return state_ == State::fixed ? remaining_ : 0; }
   // Whether any byte of the message was seen.
   bool started() const { return state_ != State::head || scan_.bytes() > 0; }
 

@@ -81,6 +81,15 @@ void Http1ServerConnection::peer_ended_in_order() {
   if (incoming_ == Incoming::complete && exchange_ != nullptr) exchange_->caller_ended();
 }
 
+// A request that cannot come whole any more would hold its place, and that of others, for nothing. Whether
+// one in chunks can is seen when its end is read (RFC 9112 § 8).
+void Http1ServerConnection::stream_end_waits(std::uint64_t bytes_max) {
+  if (phase_ != Phase::exchange || incoming_ != Incoming::message) return;
+  const std::uint64_t left = parser_.body_left();
+  if (left <= input_.size() || left - input_.size() <= bytes_max) return;
+  fail(Error{Code::closed, "the caller closed within the request body"});
+}
+
 // ---- what goes out ----
 
 void Http1ServerConnection::send_interim(const codec::ResponseHead& head) {

@@ -53,6 +53,7 @@ class Http1ServerConnection final : public ServerConnection, private ServerExcha
   void deadline_reached() override;
   void stream_data(std::string_view bytes) override;
   void stream_drained() override;
+  void stream_end_waits(std::uint64_t bytes_max) override;
 
   void send_interim(const codec::ResponseHead& head);
   bool frame_response(const codec::ResponseHead& head, bool end, codec::Http1Write& write);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "base/address.h"
@@ -23,8 +24,12 @@ class StreamHandler {
   // may be destroyed without losing a byte.
   virtual void stream_drained() = 0;
   // The stream failed: reset, broken, protocol error. Last callback, exactly once, and not after a clean end
-  // of both directions. The handler may destroy the stream in it.
+  // of both directions. Also told while paused, a second or two later; what was not read is lost then. The
+  // handler may destroy the stream in it.
   virtual void stream_failed(const Error& error) = 0;
+  // While paused, every second: the peer has sent its last, and stream_end() is behind no more than
+  // `bytes_max`. Harmless to who has all that it needs, or does not know how much that is.
+  virtual void stream_end_waits(std::uint64_t bytes_max) { static_cast<void>(bytes_max); }
 
  protected:
   ~StreamHandler() = default;
@@ -40,6 +45,8 @@ class Stream {
   virtual void start(StreamHandler& handler) = 0;
   virtual void pause() = 0;  // no more stream_data / stream_end until resume()
   virtual void resume() = 0;
+  // Pauses, and calls nobody until start(): for who hands the stream on and goes.
+  virtual void detach() = 0;
 
   // Queues `bytes`; what was queued in one loop turn leaves in one writev at its end. After a failure:
   // ignored.

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "io/paused_streams.h"
 #include "io/uv_handle.h"
 #include "io/uv_socket.h"
 #include "io/uv_stream.h"
@@ -76,12 +77,14 @@ UvLoop::UvLoop()
   uv_prepare_start(handles_->prepare.get(),
                    [](uv_prepare_t* h) { static_cast<UvLoop*>(h->data)->end_turn(); });
   uv_check_start(handles_->check.get(), [](uv_check_t* h) { static_cast<UvLoop*>(h->data)->end_turn(); });
+  paused_streams_ = std::make_unique<PausedStreams>(*this);
 }
 
 UvLoop::~UvLoop() {
   // Tasks that will not run any more may own streams, whose end may defer more.
   take_posted();
   while (!deferred_.empty()) std::exchange(deferred_, {}).clear();
+  paused_streams_.reset();
   handles_.reset();
   uv_run(loop_.get(), UV_RUN_DEFAULT);
   WEFT_CHECK(uv_loop_close(loop_.get()) == 0);  // otherwise something outlived its loop

@@ -16,6 +16,8 @@ struct uv_loop_s;
 
 namespace weft::io {
 
+class PausedStreams;
+
 // Something with work to do once at the end of a turn, after the deferred tasks: a stream with bytes to send.
 // A member of the loop's list while scheduled, so that no turn allocates for it.
 class EndOfTurn {
@@ -65,6 +67,7 @@ class UvLoop final : public Loop {
   char* read_buffer() const { return read_buffer_.get(); }
   void schedule(EndOfTurn& work);
   void unschedule(EndOfTurn& work);
+  PausedStreams& paused_streams() const { return *paused_streams_; }
 
  private:
   struct Handles;
@@ -76,6 +79,7 @@ class UvLoop final : public Loop {
   std::unique_ptr<uv_loop_s> loop_;
   std::unique_ptr<char[]> read_buffer_;
   std::unique_ptr<Handles> handles_;
+  std::unique_ptr<PausedStreams> paused_streams_;
   std::vector<Function<void()>> deferred_;
   std::vector<EndOfTurn*> ending_;
   mutable MonotonicTime now_{};  // the epoch: not asked for yet in this turn

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "io/paused_streams.h"
 #include "io/uv_error.h"
 
 namespace weft::io {
@@ -55,7 +58,10 @@ Result<std::unique_ptr<UvStream>> UvStream::adopt(UvLoop& loop, int descriptor, 
   return std::make_unique<UvStream>(loop, std::move(socket), local, peer);
 }
 
-UvStream::~UvStream() { loop_.unschedule(*this); }
+UvStream::~UvStream() {
+  loop_.paused_streams().remove(*this);
+  loop_.unschedule(*this);
+}
 
 int UvStream::descriptor() const {
   uv_os_fd_t fd = -1;
@@ -81,8 +87,19 @@ void UvStream::resume() {
   update_reading();
 }
 
+void UvStream::detach() {
+  handler_ = nullptr;
+  pause();
+}
+
 void UvStream::update_reading() {
-  const bool wanted = !paused_ && !read_ended_ && !failed_;
+  const bool over = read_ended_ || failed_;
+  if (paused_ && !over && handler_) {
+    loop_.paused_streams().add(*this);
+  } else {
+    loop_.paused_streams().remove(*this);
+  }
+  const bool wanted = !paused_ && !over;
   if (wanted == reading_) return;
   reading_ = wanted;
   if (!wanted) {
@@ -121,6 +138,18 @@ void UvStream::on_read(ssize_t count, const char* bytes) {
   }
   if (!failure_) failure_ = system_error(broken, "read");
   report_failure();
+}
+
+// What poll(2) says of a paused stream. Nothing is told before the end of the turn.
+void UvStream::peer_left(int events) {
+  const int broken = (events & POLLERR) != 0 ? pending_error() : 0;
+  // EPIPE as in on_read(): all that the peer said is here.
+  if (broken != 0 && broken != UV_EPIPE && !failure_) {
+    failure_ = system_error(broken, "read");
+    outgoing_.clear();
+  }
+  end_waits_ = (events & (POLLRDHUP | POLLHUP)) != 0;
+  loop_.schedule(*this);
 }
 
 // As a negative error of libuv; asking takes it away.
@@ -171,10 +200,15 @@ std::size_t UvStream::queued_bytes() const {
 
 void UvStream::end_turn() {
   if (failed_) return;
+  const bool end_waits = std::exchange(end_waits_, false);
   if (!failure_ && !send_queued()) return;
   // After a failed write the peer's last words, say an early response, may still be waiting to be read; the
   // failure is reported behind them.
-  if (failure_ && !reading_ && handler_) report_failure();
+  if (failure_ && !reading_ && handler_) return report_failure();
+  int unread_bytes = 0;
+  if (end_waits && paused_ && handler_ && ioctl(descriptor(), FIONREAD, &unread_bytes) == 0) {
+    handler_->stream_end_waits(static_cast<std::uint64_t>(unread_bytes));
+  }
 }
 
 // False when this object may be gone.

@@ -23,6 +23,7 @@ class UvStream final : public Stream, private EndOfTurn {
   void start(StreamHandler& handler) override;
   void pause() override;
   void resume() override;
+  void detach() override;
   void write(std::string_view bytes) override;
   void end() override;
   void reset() override;
@@ -33,12 +34,14 @@ class UvStream final : public Stream, private EndOfTurn {
   bool idle_and_open() const override;
 
  private:
+  friend class PausedStreams;
   struct WriteRequest;
 
   void end_turn() override;
   void update_reading();
   void on_read(ssize_t count, const char* bytes);
   void on_written(int status);
+  void peer_left(int events);
   std::size_t try_write(std::string_view bytes);
   bool send_queued();
   void shut_down();
@@ -55,9 +58,11 @@ class UvStream final : public Stream, private EndOfTurn {
   std::optional<Error> failure_;  // to be reported
   Address local_;
   Address peer_;
+  std::size_t paused_at_ = 0;  // place in PausedStreams::entries_, from 1; 0: not there
   bool paused_ = true;
   bool reading_ = false;
   bool read_ended_ = false;  // the peer's FIN, or an error, was seen
+  bool end_waits_ = false;   // stream_end_waits is owed
   bool in_flight_ = false;   // a WriteRequest is with libuv
   bool ending_ = false;      // end() was called
   bool shut_down_ = false;   // FIN was asked for

@@ -223,6 +223,13 @@ void Connection::stream_failed(const Error& error) {
   report_failure();
 }
 
+// A record is longer than what is in it.
+void Connection::stream_end_waits(std::uint64_t bytes_max) {
+  if (phase_ != Phase::open || !paused_ || read_ended_ || handler_ == nullptr) return;
+  const std::uint64_t begun = SSL_has_pending(ssl_.get()) != 0 ? SSL3_RT_MAX_ENCRYPTED_LENGTH : 0;
+  handler_->stream_end_waits(bytes_max + held_.size() + begun);
+}
+
 // Tells the handler, if there is one already; otherwise start() will. This object may be gone afterwards.
 void Connection::report_failure() {
   if (handler_ == nullptr || !failure_ || phase_ == Phase::failed) return;
@@ -249,6 +256,11 @@ void Connection::start(io::StreamHandler& handler) {
 void Connection::pause() {
   paused_ = true;
   if (!taking_) update_inner();
+}
+
+void Connection::detach() {
+  handler_ = nullptr;
+  pause();
 }
 
 void Connection::resume() {

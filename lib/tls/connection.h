@@ -47,6 +47,7 @@ class Connection final : public TlsStream, private io::StreamHandler {
   void start(io::StreamHandler& handler) override;
   void pause() override;
   void resume() override;
+  void detach() override;
   void write(std::string_view bytes) override;
   void end() override;
   void reset() override { inner_->reset(); }
@@ -69,6 +70,7 @@ class Connection final : public TlsStream, private io::StreamHandler {
   void stream_end() override;
   void stream_drained() override;
   void stream_failed(const Error& error) override;
+  void stream_end_waits(std::uint64_t bytes_max) override;
 
   static const BIO_METHOD* bio_method();
   static int bio_read(BIO* bio, char* out, int size);

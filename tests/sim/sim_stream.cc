@@ -127,11 +127,18 @@ void SimStream::start(io::StreamHandler& handler) {
 
 void SimStream::pause() {
   paused_ = true;
+  watch_peer();
   if (failure_) end_.loop->flush_later(*this);
+}
+
+void SimStream::detach() {
+  handler_ = nullptr;
+  pause();
 }
 
 void SimStream::resume() {
   if (!std::exchange(paused_, false)) return;
+  watch_peer();
   read_later();
 }
 
@@ -144,7 +151,31 @@ void SimStream::read_later() {
   }));
 }
 
+// As the real loop does; that looks every second at every paused stream, which here would be events without
+// end.
+void SimStream::watch_peer() {
+  const bool gone = (end_.fin_arrived && !end_told_) || end_.reset_arrived;
+  if (!paused_ || failed_ || !handler_ || !gone) {
+    look_.reset();
+  } else if (!look_) {
+    look_ = end_.loop->make_timer([this] { look(); });
+    look_->start(limits::paused_look_interval);
+  }
+}
+
+void SimStream::look() {
+  look_->start(limits::paused_look_interval);
+  // A reset behind a FIN takes nothing away.
+  if (!end_.fin_arrived) {
+    write_failed({Code::closed, "read: connection reset by peer"});
+    report_failure();
+  } else {
+    handler_->stream_end_waits(end_.arrived.size());
+  }
+}
+
 void SimStream::deliver() {
+  watch_peer();
   if (paused_ || failed_ || !handler_) return;
   if (!end_.arrived.empty()) {
     const auto count = std::min(end_.arrived.size(), limits::read_chunk_bytes);
@@ -213,6 +244,7 @@ void SimStream::report_failure() {
   if (failed_ || !handler_) return;
   failed_ = true;
   outgoing_.clear();
+  watch_peer();
   handler_->stream_failed(end_.peer == Address{} ? *failure_ : failure_->in(end_.peer.to_string()));
 }
 

@@ -66,6 +66,7 @@ class SimStream final : public io::Stream {
   void start(io::StreamHandler& handler) override;
   void pause() override;
   void resume() override;
+  void detach() override;
   void write(std::string_view bytes) override;
   void end() override;
   void reset() override { hard_ = true; }
@@ -82,6 +83,8 @@ class SimStream final : public io::Stream {
 
  private:
   void read_later();
+  void watch_peer();
+  void look();
   void write_failed(const Error& error);
   void report_failure();
 
@@ -90,6 +93,7 @@ class SimStream final : public io::Stream {
   io::StreamHandler* handler_ = nullptr;
   Buffer outgoing_;
   std::optional<Error> failure_;
+  std::unique_ptr<io::Timer> look_;  // runs while paused and the peer has gone
   bool paused_ = true;
   bool end_told_ = false;
   bool ending_ = false;

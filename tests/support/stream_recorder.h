@@ -26,11 +26,13 @@ class StreamRecorder final : public io::StreamHandler {
     ++failures;
     error = e;
   }
+  void stream_end_waits(std::uint64_t bytes_max) override { end_waits_behind = bytes_max; }
   bool over() const { return ends + failures > 0; }
 
   std::unique_ptr<io::Stream> stream;
   std::string data;
   std::optional<Error> error;
+  std::optional<std::uint64_t> end_waits_behind;
   int ends = 0;
   int drains = 0;
   int failures = 0;

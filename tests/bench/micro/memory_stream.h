@@ -15,6 +15,7 @@ class MemoryStream final : public io::Stream {
   }
   void pause() override { paused_ = true; }
   void resume() override { paused_ = false; }
+  void detach() override { paused_ = true; }
   void write(std::string_view bytes) override { written_.append(bytes); }
   void end() override {}
   void reset() override {}

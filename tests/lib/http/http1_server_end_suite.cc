@@ -143,6 +143,62 @@ TEST_F(Http1Server, AbortsWhereTheCallerEndsWithinABody) {
   EXPECT_EQ(server_.ends, 0);
 }
 
+// Nobody takes the body, so its end is not read; but it can be known that it will never be there.
+TEST_F(Http1Server, AbortsWhereTheCallerEndsWithinABodyThatNobodyTakes) {
+  server_.on = [&](std::string_view event) {
+    if (event == "begins") server_.exchange->pause_body();
+  };
+  start();
+  write(str_cat("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n", std::string(20'000, 'a')));
+  ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
+  write(std::string(79'999, 'a'));
+  pair_->near.stream->end();
+  ASSERT_TRUE(run_until([&] { return server_.closes == 1; }));
+  EXPECT_EQ(server_.aborts, 1);
+  EXPECT_EQ(server_.abort_error->code, Code::closed);
+  EXPECT_EQ(server_.ends, 0);
+}
+
+TEST_F(Http1Server, LeavesABodyThatNobodyTakesButIsOrMayBeWhole) {
+  for (const std::string_view request :
+       {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 30000\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7530\r\n"}) {
+    ServerSide server(loop());
+    server.on = [&](std::string_view event) {
+      if (event == "begins") server.exchange->pause_body();
+    };
+    const auto pair = raw([&](std::unique_ptr<io::Stream> stream) { server.take(std::move(stream)); });
+    const bool chunked = request.find("chunked") != std::string_view::npos;
+    pair->near.stream->write(str_cat(request, std::string(10'000, 'a')));
+    ASSERT_TRUE(run_until([&] { return server.begins == 1; }));
+    settle();
+    pair->near.stream->write(str_cat(std::string(20'000, 'a'), chunked ? "\r\n0\r\n\r\n" : ""));
+    pair->near.stream->end();
+    run_for(2500ms);
+    EXPECT_EQ(server.aborts, 0) << request;
+    server.exchange->resume_body();
+    EXPECT_TRUE(run_until([&] { return server.ends == 1; })) << request;
+    EXPECT_EQ(server.body.size(), 30'000u);
+    server.reply(200, "ok");
+    EXPECT_TRUE(run_until([&] { return pair->near.data == ok("ok"); }));
+    EXPECT_TRUE(run_until([&] { return server.closes == 1; }));
+  }
+}
+
+TEST_F(Http1Server, AbortsWhereTheCallerResetsThoughNobodyTakesItsBody) {
+  server_.on = [&](std::string_view event) {
+    if (event == "begins") server_.exchange->pause_body();
+  };
+  start();
+  write(str_cat("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n", std::string(50, 'a')));
+  ASSERT_TRUE(run_until([&] { return server_.begins == 1; }));
+  settle();
+  pair_->near.stream->reset();
+  pair_->near.stream.reset();
+  ASSERT_TRUE(run_until([&] { return server_.closes == 1; }));
+  EXPECT_EQ(server_.aborts, 1);
+}
+
 TEST_F(Http1Server, AbortsWhereTheCallerResets) {
   start();
   write(get);

@@ -101,6 +101,34 @@ TYPED_TEST(Streams, FailWhenThePeerResets) {
   EXPECT_EQ(this->b_.failures, 1);
 }
 
+TYPED_TEST(Streams, FailWhenThePeerResetsThoughNobodyReads) {
+  this->open();
+  this->b_.stream->pause();
+  this->a_.stream->write(pattern(50000));
+  this->world_.settle();
+  this->a_.stream->reset();
+  this->a_.stream.reset();
+  ASSERT_TRUE(this->world_.run_until([&] { return this->b_.over(); }));
+  EXPECT_EQ(this->b_.failures, 1);
+  EXPECT_EQ(this->b_.data, "");
+}
+
+// At most: what came is encrypted.
+TYPED_TEST(Streams, SayHowMuchIsLeftOfAPeerThatEndedWhileNobodyReads) {
+  this->open();
+  this->b_.stream->pause();
+  this->a_.stream->write(pattern(50000));
+  this->a_.stream->end();
+  ASSERT_TRUE(this->world_.run_until([&] { return this->b_.end_waits_behind.has_value(); }));
+  EXPECT_GE(*this->b_.end_waits_behind, 50000u);
+  EXPECT_LE(*this->b_.end_waits_behind, 53000u);
+  EXPECT_FALSE(this->b_.over());
+  this->b_.stream->resume();
+  ASSERT_TRUE(this->world_.run_until([&] { return this->b_.over(); }));
+  EXPECT_EQ(this->b_.ends, 1);
+  EXPECT_TRUE(this->b_.data == pattern(50000));
+}
+
 TYPED_TEST(Streams, DeliverNothingWhilePaused) {
   this->open();
   this->b_.stream->pause();
