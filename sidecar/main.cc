@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -84,7 +85,7 @@ int command(const std::string& state_folder, std::string_view verb, std::string_
 }  // namespace
 }  // namespace weft::sidecar
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   using namespace weft::sidecar;
   CLI::App app("weft-sidecar: the per-pod proxy of the weft mesh");
   app.set_version_flag("--version", WEFT_VERSION);
@@ -118,4 +119,7 @@ int main(int argc, char** argv) {
   if (*renew) return command(state_folder, "renew", "");
   if (*log_level) return command(state_folder, "log-level", level);
   return 2;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "weft-sidecar: %s\n", error.what());
+  return 1;
 }
