@@ -35,13 +35,12 @@ void protect_memory() {
   prctl(PR_SET_DUMPABLE, 0);
 }
 
-// What a moment needed, as a page of metrics of 3 MB, goes back to the system. By itself glibc raises these
-// two with the largest block that is ever freed, and may keep twice as much at the top of a heap for good.
-// Four times the largest buffer that traffic needs all the time, so that those are used again.
+// What a moment needed, as a page of metrics of 3 MB or the queues of many stalled streams, goes back to the
+// system. By itself glibc raises these two with the largest block that is ever freed: it may keep twice as
+// much at the top of a heap for good, and leaves gaps between large blocks.
 void give_memory_back() {
-  constexpr int bytes = 4 * limits::write_high_bytes;
-  mallopt(M_MMAP_THRESHOLD, bytes);
-  mallopt(M_TRIM_THRESHOLD, bytes);
+  mallopt(M_MMAP_THRESHOLD, limits::write_high_bytes);
+  mallopt(M_TRIM_THRESHOLD, 4 * limits::write_high_bytes);
 }
 
 int run() {

@@ -1,5 +1,6 @@
 #include "sidecar/sidecar.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +19,7 @@ namespace weft::sidecar {
 namespace {
 
 constexpr auto stop_poll = std::chrono::milliseconds(50);
-constexpr auto address_use_interval = std::chrono::minutes(1);
+constexpr auto tidy_interval = std::chrono::minutes(1);
 
 SpiffeId control_plane_id(const Settings& settings, const ControlPlaneTarget& target) {
   return SpiffeId{settings.trust_domain, settings.control_plane_namespace, target.service_account};
@@ -90,8 +91,13 @@ Sidecar::Sidecar(Settings settings, std::uint64_t seed)
         respond(control(command, argument));
       }));
   stop_timer_ = loop_.make_timer(anchor_.guard([this] { stop_when_empty(); }));
-  use_timer_ = loop_.make_timer(anchor_.guard([this] { watch_address_use(); }));
-  use_timer_->start(address_use_interval);
+  tidy_timer_ = loop_.make_timer(anchor_.guard([this] {
+    watch_address_use();
+    // What is free in the midst of a heap: of 100 streams that nobody read, 50 MiB.
+    malloc_trim(0);
+    tidy_timer_->start(tidy_interval);
+  }));
+  tidy_timer_->start(tidy_interval);
 }
 
 Sidecar::~Sidecar() { workers_.clear(); }
@@ -210,7 +216,6 @@ void Sidecar::watch_address_use() {
       loop_.post(anchor_.guard([this, used = std::move(used)] { config_client_->used(used); }));
     });
   }
-  use_timer_->start(address_use_interval);
 }
 
 // A pod without its first inbound policy or certificate accepts nothing.

@@ -79,7 +79,7 @@ class Sidecar {
   std::unique_ptr<ControlSocket> control_socket_;
   std::vector<std::unique_ptr<io::SignalWatch>> signals_;
   std::unique_ptr<io::Timer> stop_timer_;
-  std::unique_ptr<io::Timer> use_timer_;
+  std::unique_ptr<io::Timer> tidy_timer_;
   unsigned inbound_open_ = 0;  // workers whose inbound listeners are open
   bool inbound_asked_ = false;
   std::uint64_t config_updates_ = 0;

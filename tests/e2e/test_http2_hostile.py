@@ -58,7 +58,8 @@ def test_a_hundred_streams_that_nobody_reads_hold_what_is_documented_each_time(m
         assert json.loads(peer.stdout.readline()) == [65535] * 100
         stalled = settled()
         peer.communicate("\n", timeout=30)
-        behind = settled()
-        print(f"{sidecars}, KiB: {stalled} while 100 streams are stalled, {behind} behind them")
-        assert max(stalled) < 100 * (256 + 256 + 64) + 8192
-        assert max(behind) < max(stalled) / 2
+        print(f"{sidecars}, KiB: {stalled} while 100 streams are stalled, {settled()} behind them")
+        # The allocator's gaps come on top of it.
+        assert max(stalled) < 100 * (256 + 256 + 64) * 1.25 + 4096
+    # It is given back within a minute.
+    assert mesh.until(lambda: max(settled()) < 8192, 75, step=1)
