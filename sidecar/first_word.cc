@@ -15,7 +15,7 @@ bool may_be_http2_settings(std::string_view bytes) {
   constexpr std::string_view rest = std::string_view("\4\0\0\0\0\0", 6);  // type, flags, stream 0
   constexpr std::size_t length_bytes = 3, setting_bytes = 6;
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
-  if (bytes.size() >= 1 && byte(0) != 0) return false;
+  if (!bytes.empty() && byte(0) != 0) return false;
   if (bytes.size() >= length_bytes && (byte(1) << 8 | byte(2)) % setting_bytes != 0) return false;
   if (bytes.size() <= length_bytes) return true;
   const std::string_view said = bytes.substr(length_bytes, rest.size());

@@ -92,7 +92,7 @@ ssl_verify_result_t Connection::verify_peer_certificate(SSL* ssl, std::uint8_t* 
 
 // ---- handshake ----
 
-void Connection::begin(std::string already_read) {
+void Connection::begin(std::string_view already_read) {
   held_.append(already_read);
   inner_paused_ = false;
   inner_->start(*this);

@@ -37,7 +37,7 @@ class Connection final : public TlsStream, private io::StreamHandler {
              bssl::UniquePtr<SSL> ssl, HandshakeEvents& events);
 
   // Begins the handshake. Does not call the events inline but for verify_peer.
-  void begin(std::string already_read);
+  void begin(std::string_view already_read);
   void set_peer(PeerInfo peer) { peer_ = std::move(peer); }
   // The events object goes away; the connection is a stream from here.
   void handshake_taken() { events_ = nullptr; }
