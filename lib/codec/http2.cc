@@ -224,7 +224,9 @@ void Http2Session::stream_closed(StreamId id, std::uint32_t code) {
                           closed != Http2Code::refused_stream;
   if (role_ == Role::server || (stream->malformed.empty() && !by_nghttp2))
     return handler_.http2_closed(id, closed);
-  handler_.http2_malformed(id, stream->malformed.empty() ? http2_code_name(closed) : stream->malformed);
+  handler_.http2_malformed(
+      id, peer_broke(str_cat("its response is malformed: ",
+                             stream->malformed.empty() ? http2_code_name(closed) : stream->malformed)));
 }
 
 Result<StreamId> Http2Session::request(const RequestHead& head, bool end) {

@@ -52,7 +52,7 @@ class Http2Handler {
   virtual void http2_closed(StreamId id, Http2Code code) = 0;
   // Client, in place of http2_closed: nobody reset the stream, what came on it is no response (RFC 9113
   // § 8.1.1).
-  virtual void http2_malformed(StreamId id, std::string_view /*why*/) {
+  virtual void http2_malformed(StreamId id, const Error& /*why*/) {
     http2_closed(id, Http2Code::protocol_error);
   }
   // The peer will take no streams above `last`. Those are closed with refused_stream.

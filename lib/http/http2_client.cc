@@ -27,9 +27,7 @@ class Http2ClientConnection::Exchange final : public Http2Stream, public ClientE
     handler_->response_head(std::move(head), end);
   }
   void never_sent(const Error& error) { abort(error, Delivery::never); }
-  void malformed(std::string_view why) {
-    abort(codec::peer_broke(str_cat("its response is malformed: ", why)), Delivery::maybe);
-  }
+  void malformed(const Error& why) { abort(why, Delivery::maybe); }
   // Until the peer has said what it takes: nothing of it is sent.
   void wait(const codec::RequestHead& head, bool end) {
     waiting_ = std::make_unique<Waiting>(Waiting{head, end, {}, {}});
@@ -193,7 +191,7 @@ void Http2ClientConnection::send_waiting() {
   flush();
 }
 
-void Http2ClientConnection::http2_malformed(codec::StreamId id, std::string_view why) {
+void Http2ClientConnection::http2_malformed(codec::StreamId id, const Error& why) {
   const auto found = streams_.find(id);
   if (found == streams_.end()) return;
   auto& exchange = static_cast<Exchange&>(*found->second);

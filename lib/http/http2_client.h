@@ -31,7 +31,7 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
 
   void http2_request(codec::StreamId, codec::RequestHead&&, bool) override {}
   void http2_response(codec::StreamId id, codec::ResponseHead&& head, bool end) override;
-  void http2_malformed(codec::StreamId id, std::string_view why) override;
+  void http2_malformed(codec::StreamId id, const Error& why) override;
   void http2_settings() override;
   void http2_goaway(codec::StreamId last, codec::Http2Code code, std::string_view debug) override;
   void stream_gone() override;

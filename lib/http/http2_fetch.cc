@@ -42,9 +42,7 @@ class Http2Fetch final : public Fetch, codec::Http2Handler {
   void http2_closed(codec::StreamId, codec::Http2Code code) override {
     broke_off({Code::closed, str_cat("the peer reset the request: ", codec::http2_code_name(code))});
   }
-  void http2_malformed(codec::StreamId, std::string_view why) override {
-    broke_off(codec::peer_broke(str_cat("its response is malformed: ", why)));
-  }
+  void http2_malformed(codec::StreamId, const Error& why) override { broke_off(why); }
   void http2_goaway(codec::StreamId, codec::Http2Code, std::string_view) override {}
   void http2_pong(std::uint64_t) override {}
 

@@ -5,6 +5,14 @@
 #include "http/pool_parts.h"
 
 namespace weft::http {
+namespace {
+
+// Too old, or its peer or its owner wants it to go.
+bool takes_no_more(const PooledConnection& pooled, MonotonicTime now) {
+  return pooled.retired || now >= pooled.use_until || pooled.connection->requests_max() == 0;
+}
+
+}  // namespace
 
 Lease::~Lease() {
   if (pooled_ == nullptr) return;
@@ -34,9 +42,11 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
       attempt.protocol == HttpProtocol::http2 ? make_http2_client_connection : make_http1_client_connection;
   ClientOptions client = options_.client;
   pooled.ours = options_.is_ours && options_.is_ours(*stream);
-  client.clean_close_is_refusal = client.ping_when_silent = pooled.ours;
-  if (pooled.ours) client.limits = codec::mesh_peer_limits;
-  if (pooled.ours) client.requests_before_settings = limits::http2_streams_max;
+  if (pooled.ours) {
+    client.clean_close_is_refusal = client.ping_when_silent = true;
+    client.limits = codec::mesh_peer_limits;
+    client.requests_before_settings = limits::http2_streams_max;
+  }
   pooled.connection = make(loop_, std::move(stream), pooled, client);
   pooled.expiry = loop_.make_timer(pooled.anchor.guard([&pooled] {
     pooled.pool.unlist(pooled);
@@ -78,8 +88,7 @@ PooledConnection* Pool::take(const Slot& slot, bool stalled_too) {
       if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
     }
-    const bool full = loop_.now() < pooled.use_until && pooled.connection->requests_max() > 0;
-    full ? unlist(pooled) : retire(pooled);
+    takes_no_more(pooled, loop_.now()) ? retire(pooled) : unlist(pooled);
   }
   return nullptr;
 }
@@ -90,8 +99,8 @@ void Pool::settle(PooledConnection& pooled) {
     if (pooled.leases == 0) remove(pooled);
     return;
   }
+  if (takes_no_more(pooled, loop_.now())) return retire(pooled);
   const std::size_t room = pooled.connection->requests_max();
-  if (pooled.retired || loop_.now() >= pooled.use_until || room == 0) return retire(pooled);
   // The one exchange of an HTTP/1 connection may outlast its lease; connection_available() follows.
   if (pooled.leases >= room || (room == 1 && !pooled.connection->idle())) return unlist(pooled);
   while (pooled.leases < room) {
@@ -103,7 +112,8 @@ void Pool::settle(PooledConnection& pooled) {
     next->take(pooled);
   }
   unlist(pooled);
-  if (waiting_ > 0) loop_.defer(anchor_.guard([this] { look_again(); }));
+  // Who still waits may perhaps have a connection of its own.
+  if (Request* const next = next_waiter(pooled.slot)) next->connect();
 }
 
 void Pool::list(PooledConnection& pooled) {

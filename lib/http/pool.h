@@ -72,8 +72,8 @@ struct PoolAccount {
 struct PoolOptions {
   // How long a new connection may be used; nothing: without end. Null: none has an end.
   Function<std::optional<Duration>(const io::Stream& stream)> lifetime;
-  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal and ping_when_silent, and
-  // mesh_peer_limits. Null: none is.
+  // Whether the peer is one of ours: then ClientOptions::clean_close_is_refusal and ping_when_silent,
+  // mesh_peer_limits, and requests before its SETTINGS. Null: none is.
   Function<bool(const io::Stream& stream)> is_ours;
   Duration idle_timeout = limits::pool_idle_timeout;
   std::size_t connections_max = 4096;  // in all; beyond it acquire fails with Code::limit

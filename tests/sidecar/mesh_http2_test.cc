@@ -206,81 +206,67 @@ TEST_F(MeshHttp2Test, AStalledCallBlocksNoOther) {
   network_.advance(1s);
 }
 
-TEST_F(MeshHttp2Test, AQuietCallIsKeptAndOneWhosePeerIsGoneIsGivenUp) {
-  auto hello = pod("198.18.0.1", "hello");
-  auto world = pod("198.18.0.2", "world");
-  std::vector<ServedRequest*> waiting;
-  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
-  hello->know({service({world->endpoint(app_port)})});
-  const auto caller = client(*hello);
-  const SentRequest& sent = caller->send(grpc(), true);
-  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
+// hello calls world, whose application has the request and says nothing yet.
+class MeshHttp2HeldCall : public MeshHttp2Test {
+ protected:
+  void SetUp() override {
+    hello_->know({service({world_->endpoint(app_port)})});
+    caller_ = client(*hello_);
+    sent_ = &caller_->send(grpc(), true);
+    ASSERT_TRUE(network_.run_until([&] { return waiting_.size() == 1; }));
+  }
+
+  std::unique_ptr<SimPod> hello_ = pod("198.18.0.1", "hello");
+  std::unique_ptr<SimPod> world_ = pod("198.18.0.2", "world");
+  std::vector<ServedRequest*> waiting_;
+  Http2Application application_{*world_, [this](ServedRequest& request) { waiting_.push_back(&request); }};
+  std::unique_ptr<Http2ClientSide> caller_;
+  const SentRequest* sent_ = nullptr;
+};
+
+TEST_F(MeshHttp2HeldCall, AQuietCallIsKeptAndOneWhosePeerIsGoneIsGivenUp) {
   network_.advance(2min);
-  EXPECT_EQ(sent.outcome, "") << "pings are answered";
-  const MonotonicTime gone = hello->loop().now();
-  network_.set_down(world->ip(), true);
-  ASSERT_TRUE(over(sent));
-  EXPECT_LE(hello->loop().now() - gone,
+  EXPECT_EQ(sent_->outcome, "") << "pings are answered";
+  const MonotonicTime gone = hello_->loop().now();
+  network_.set_down(world_->ip(), true);
+  ASSERT_TRUE(over(*sent_));
+  EXPECT_LE(hello_->loop().now() - gone,
             limits::http2_keepalive_interval + limits::http2_keepalive_timeout + 1s);
-  EXPECT_EQ(sent.head.headers.get("grpc-status"), "14");
-  network_.set_down(world->ip(), false);
+  EXPECT_EQ(sent_->head.headers.get("grpc-status"), "14");
+  network_.set_down(world_->ip(), false);
 }
 
-TEST_F(MeshHttp2Test, AnApplicationThatIsBusyForMinutesIsWaitedFor) {
-  auto hello = pod("198.18.0.1", "hello");
-  auto world = pod("198.18.0.2", "world");
-  std::vector<ServedRequest*> waiting;
-  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
-  hello->know({service({world->endpoint(app_port)})});
-  const auto caller = client(*hello);
-  const SentRequest& sent = caller->send(grpc(), true);
-  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
-  application.connections.front()->connection->stream().pause();
+TEST_F(MeshHttp2HeldCall, AnApplicationThatIsBusyForMinutesIsWaitedFor) {
+  application_.connections.front()->connection->stream().pause();
   network_.advance(4min);
-  ASSERT_EQ(sent.outcome, "");
-  application.connections.front()->connection->stream().resume();
-  answer_grpc(*waiting.front());
-  ASSERT_TRUE(over(sent));
-  EXPECT_EQ(sent.trailers.get("grpc-status"), "0");
+  ASSERT_EQ(sent_->outcome, "");
+  application_.connections.front()->connection->stream().resume();
+  answer_grpc(*waiting_.front());
+  ASSERT_TRUE(over(*sent_));
+  EXPECT_EQ(sent_->trailers.get("grpc-status"), "0");
 }
 
-TEST_F(MeshHttp2Test, ACallersSidecarThatFallsSilentIsGivenUpAndSaidToBe) {
-  auto hello = pod("198.18.0.1", "hello");
-  auto world = pod("198.18.0.2", "world");
-  std::vector<ServedRequest*> waiting;
-  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
-  hello->know({service({world->endpoint(app_port)})});
-  const auto caller = client(*hello);
-  caller->send(grpc(), true);
-  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
+TEST_F(MeshHttp2HeldCall, ACallersSidecarThatFallsSilentIsGivenUpAndSaidToBe) {
   // The caller's sidecar heard something since it spoke: it is not the first to give up.
   network_.advance(5s);
-  waiting.front()->exchange->send_head(http::response(200), false);
+  waiting_.front()->exchange->send_head(http::response(200), false);
   network_.advance(1s);
-  network_.set_down(hello->ip(), true);
+  network_.set_down(hello_->ip(), true);
   network_.advance(limits::http2_keepalive_interval + limits::http2_keepalive_timeout - 5s);
-  EXPECT_NE(waiting.front()->outcome, "");
-  EXPECT_EQ(world->telemetry.ended, (std::map<std::string, int>{{"peer-silent", 1}}));
-  network_.set_down(hello->ip(), false);
+  EXPECT_NE(waiting_.front()->outcome, "");
+  EXPECT_EQ(world_->telemetry.ended, (std::map<std::string, int>{{"peer-silent", 1}}));
+  network_.set_down(hello_->ip(), false);
 }
 
-TEST_F(MeshHttp2Test, ADrainingPodTellsItsCallersAndFinishesWhatIsUnderWay) {
-  auto hello = pod("198.18.0.1", "hello");
-  auto world = pod("198.18.0.2", "world");
-  std::vector<ServedRequest*> waiting;
-  const Http2Application application(*world, [&](ServedRequest& request) { waiting.push_back(&request); });
-  hello->know({service({world->endpoint(app_port)})});
-  const auto caller = client(*hello);
-  const SentRequest& sent = caller->send(grpc(), true);
-  ASSERT_TRUE(network_.run_until([&] { return waiting.size() == 1; }));
-  world->drain();
+TEST_F(MeshHttp2HeldCall, ADrainingPodTellsItsCallersAndFinishesWhatIsUnderWay) {
+  world_->drain();
   network_.advance(1s);
-  EXPECT_EQ(sent.outcome, "");
-  answer_grpc(*waiting.front());
-  ASSERT_TRUE(over(sent));
-  EXPECT_EQ(sent.outcome, "finished");
-  EXPECT_TRUE(network_.run_until([&] { return world->connections() == 0; }));
-  EXPECT_TRUE(caller->connection->available()) << "the application's own connection stays";
+  EXPECT_EQ(sent_->outcome, "");
+  answer_grpc(*waiting_.front());
+  ASSERT_TRUE(over(*sent_));
+  EXPECT_EQ(sent_->outcome, "finished");
+  EXPECT_TRUE(network_.run_until([&] { return world_->connections() == 0; }));
+  EXPECT_TRUE(caller_->connection->available()) << "the application's own connection stays";
 }
 
 }  // namespace
