@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -89,7 +90,16 @@ void add_service(std::string& out, const Json& service) {
   add_table(out, {{"PROTOCOL", "TIMEOUT", "RETRIES", "CANARY"},
                   {cell(at(service, "protocol")), cell(at(service, "timeout")),
                    retry_cell(at(service, "retry")), canary_cell(at(service, "canary"))}});
-  for (const Json& rule : at(service, "routes")) out += str_cat("  route ", cell(rule), "\n");
+  Rows steering;
+  for (const Json& rule : at(service, "routes")) steering.push_back({"route", cell(rule)});
+  for (const auto& [label, name] :
+       {std::pair{"sticky by", "canary_sticky"}, std::pair{"balancer", "load_balancer"},
+        std::pair{"outlier", "outlier"}, std::pair{"limits", "limits"}, std::pair{"fault", "fault"},
+        std::pair{"mirror", "mirror"}}) {
+    if (const Json& value = at(service, name); !value.is_null()) steering.push_back({label, cell(value)});
+  }
+  if (at(service, "attempts_header") == true) steering.push_back({"x-weft-attempts", "on responses"});
+  if (!steering.empty()) add_table(out, steering);
   Rows rows{{"ENDPOINT", "SUBSET", "WORKLOAD", "IDENTITY", "ACTIVE", "STATE"}};
   for (const Json& endpoint : at(service, "endpoints")) {
     rows.push_back({cell(at(endpoint, "address")), cell(at(endpoint, "subset")),

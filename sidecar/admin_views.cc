@@ -44,14 +44,12 @@ Json service_json(const policy::Service& service, policy::EndpointRegistry& regi
   json["retry"] = retry_json(service.retry);
   for (const policy::RouteRule& rule : service.routes) json["routes"].push_back(policy::describe(rule));
   for (const policy::WeightedSubset& subset : service.canary) json["canary"][subset.subset] = subset.weight;
-  if (service.fault != policy::FaultInjection()) {
-    json["fault"] = {{"delay_ms", service.fault.delay.count()},
-                     {"delay_percent", service.fault.delay_percent},
-                     {"abort_status", service.fault.abort_status},
-                     {"abort_percent", service.fault.abort_percent}};
-  }
-  if (service.mirror != policy::Mirror())
-    json["mirror"] = {{"subset", service.mirror.subset}, {"percent", service.mirror.percent}};
+  if (service.canary_sticky) json["canary_sticky"] = policy::describe(*service.canary_sticky);
+  json["load_balancer"] = policy::describe(service.load_balancer);
+  json["outlier"] = policy::describe(service.outlier);
+  json["limits"] = policy::describe(service.limits);
+  if (service.fault != policy::FaultInjection()) json["fault"] = policy::describe(service.fault);
+  if (service.mirror != policy::Mirror()) json["mirror"] = policy::describe(service.mirror);
   if (service.attempts_header) json["attempts_header"] = true;
   json["endpoints"] = endpoints_json(service, registry, now);
   return json;

@@ -157,12 +157,17 @@ def test_errors_teach(mesh):
 
 def test_config_shows_what_the_sidecar_holds(mesh):
     mesh.curl("hello", "http://world/api/x")
+    mesh.curl("hello", "http://kept/api/x")
     page = weft("config", "--name", mesh.name, "hello").stdout
     assert "SERVICE  default/world:80" in page
     assert "header(end-user)=john -> v2" in page
     assert "v1=100,v2=0" in page
     held = json.loads(weft("config", "--name", mesh.name, "hello", "-o", "json").stdout)
-    assert [one["name"] for one in held["services"]].count("default/world:80") == 1
+    services = {one["name"]: one for one in held["services"]}
+    assert len(services) == len(held["services"]) and services["default/world:80"]["load_balancer"] == "least-request"
+    kept = services["default/kept:80"]
+    assert kept["canary_sticky"] == "header(x-user)" and kept["load_balancer"] == "hash(header:x-user)"
+    assert kept["limits"] == "connections=1024 pending=1024 requests=1024" and kept["outlier"].startswith("consecutive=5 ")
     page = weft("config", "--name", mesh.name, "deployment/world-v1").stdout
     assert "service default/world allow #1" in page and "from=default/hello methods=GET paths=/api/*,/slow" in page
 
