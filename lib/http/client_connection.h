@@ -38,6 +38,8 @@ class ClientConnection {
                                   ClientExchangeHandler& handler) = 0;
   // How many exchanges it takes at a time; 0 once it takes no more.
   virtual std::size_t requests_max() const = 0;
+  // Whether that is the peer's word: HTTP/2 knows it when SETTINGS have come.
+  virtual bool requests_max_known() const { return true; }
   // Whether a request may be sent now, as far as is known: without a look at the socket.
   virtual bool ready() const = 0;
   // The same; looks at the socket, which costs a system call, so that a close by the peer is seen first.

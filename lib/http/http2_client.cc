@@ -121,6 +121,8 @@ std::size_t Http2ClientConnection::requests_max() const {
   return std::min<std::size_t>(session().requests_max(), most);
 }
 
+bool Http2ClientConnection::requests_max_known() const { return session().heard_settings(); }
+
 bool Http2ClientConnection::ready() const { return streams_.size() < requests_max(); }
 
 bool Http2ClientConnection::available() const {

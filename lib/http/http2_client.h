@@ -16,6 +16,7 @@ class Http2ClientConnection final : public ClientConnection, private Http2Connec
 
   ClientExchange& request(const codec::RequestHead& head, bool end, ClientExchangeHandler& handler) override;
   std::size_t requests_max() const override;
+  bool requests_max_known() const override;
   bool ready() const override;
   bool available() const override;
   bool stalled() const override { return session().stalled(); }

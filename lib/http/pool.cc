@@ -63,9 +63,11 @@ PooledConnection& Pool::add(Attempt& attempt, std::unique_ptr<io::Stream> stream
 
 // It takes no more requests: for those who wait it is one less.
 void Pool::retire(PooledConnection& pooled) {
+  pooled.retired = true;
   unlist(pooled);
   if (pooled.leases == 0) pooled.connection->drain();
   if (std::exchange(pooled.counted, false)) one_less(pooled.slot);
+  told(pooled);
 }
 
 PooledConnection* Pool::choose(const Slot& slot, bool stalled_too) const {
@@ -102,8 +104,8 @@ void Pool::settle(PooledConnection& pooled) {
   if (takes_no_more(pooled, loop_.now())) return retire(pooled);
   const std::size_t room = pooled.connection->requests_max();
   // The one exchange of an HTTP/1 connection may outlast its lease; connection_available() follows.
-  if (pooled.leases >= room || (room == 1 && !pooled.connection->idle())) return unlist(pooled);
-  while (pooled.leases < room) {
+  const bool busy = room == 1 && !pooled.connection->idle();
+  while (pooled.leases < room && !busy) {
     Request* const next = next_waiter(pooled.slot);
     if (next == nullptr) return list(pooled);
     ++pooled.leases;
@@ -112,8 +114,7 @@ void Pool::settle(PooledConnection& pooled) {
     next->take(pooled);
   }
   unlist(pooled);
-  // Who still waits may perhaps have a connection of its own.
-  if (Request* const next = next_waiter(pooled.slot)) next->connect();
+  if (pooled.connection->requests_max_known()) told(pooled);
 }
 
 void Pool::list(PooledConnection& pooled) {
@@ -155,7 +156,8 @@ void Pool::closed(PooledConnection& pooled) {
   learn_from(pooled, was_listed);
   pooled.gone = true;
   pooled.place.give_back();
-  if (std::exchange(pooled.counted, false)) one_less(pooled.slot);
+  std::exchange(pooled.counted, false) ? one_less(pooled.slot) : look_again();
+  told(pooled);
   // A lease that still points at it takes it away when it is dropped.
   if (pooled.leases == 0) remove(pooled);
 }

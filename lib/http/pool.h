@@ -57,7 +57,8 @@ class Lease {
 class PoolRequest {
  public:
   virtual ~PoolRequest() = default;
-  // From now on it waits for a connection being made, but for none to come free: it fails with Code::limit.
+  // From now on it waits for a connection being made, and for the peer of one that was made to say how many
+  // requests it takes, but for none to come free: it fails with Code::limit.
   virtual void stop_queueing() = 0;
   // Waits for one to come free.
   virtual bool queueing() const = 0;
@@ -130,6 +131,7 @@ class Pool {
   PooledConnection& add(Attempt& attempt, std::unique_ptr<io::Stream> stream);
   void settle(PooledConnection& pooled);
   void retire(PooledConnection& pooled);
+  void told(PooledConnection& pooled);
   void one_less(const Slot& slot);
   void look_again();
   void look_again_later();

@@ -30,8 +30,9 @@ struct PooledConnection final : ClientConnectionHandler {
   std::size_t leases = 0;
   bool listed = false;   // in Pool::listed_
   bool counted = true;   // in Pool::crowds_
-  bool retired = false;  // closes when its last lease comes back
+  bool retired = false;  // takes no more, and closes when its last lease comes back
   bool gone = false;     // closed while leased
+  bool told = false;     // nobody waits any more for it to say how many requests it takes
   bool ours = false;     // PoolOptions::is_ours
   bool reused = false;
   bool idle = false;           // listed, and nobody has a lease: `expiry` runs
@@ -80,12 +81,18 @@ class Pool::Request final : public PoolRequest {
           PoolAccount account);
   ~Request() override;
   void stop_queueing() override;
-  bool queueing() const override { return in_crowd_; }
+  bool queueing() const override { return in_crowd_ && untold_ == nullptr; }
 
   void begin();
   void connect();
-  void wait();
-  bool may_wait() const { return queues_; }
+  // `untold`: for that one to say how many requests it takes. Null: for any to come free.
+  void wait(const PooledConnection* untold);
+  bool stop_waiting_for(const PooledConnection& untold) {
+    return untold_ == &untold && std::exchange(untold_, nullptr) != nullptr;
+  }
+  bool queues() const { return queues_; }
+  bool in_crowd() const { return in_crowd_; }
+  void leave_crowd();
   void left_crowd();
   // A lease of it, counted already.
   void take(PooledConnection& pooled);
@@ -94,7 +101,7 @@ class Pool::Request final : public PoolRequest {
 
  private:
   bool take_stalled();
-  void leave_crowd();
+  bool first_of_its_slot() const;
   void refuse_to_queue();
   void refuse(std::string why);
   // False: as many connections as there may be, and one of this slot to wait for.
@@ -111,6 +118,7 @@ class Pool::Request final : public PoolRequest {
   bool queues_ = true;
   bool in_crowd_ = false;
   bool waited_ = false;
+  const PooledConnection* untold_ = nullptr;
   PooledConnection* found_ = nullptr;
   Attempt* attempt_ = nullptr;
   Anchor anchor_;

@@ -40,6 +40,7 @@ void Pool::Request::begin() {
 }
 
 void Pool::Request::take(PooledConnection& pooled) {
+  attempt_ = nullptr;
   found_ = &pooled;
   pool_.loop_.defer(anchor_.guard([this] {
     std::optional<Lease> lease(std::in_place, *std::exchange(found_, nullptr));
@@ -72,7 +73,9 @@ void Pool::Request::connect() {
     attempt_ = shared->second;
   } else if (!find_place(place)) {
     if (take_stalled()) return;
-    return queues_ ? wait() : refuse_to_queue();
+    // The look at it may have shown that the last one takes no more.
+    if (first_of_its_slot()) return connect();
+    return queues_ ? wait(nullptr) : refuse_to_queue();
   } else if (pool_.full() && !pool_.drain_one_idle()) {
     if (take_stalled()) return;
     return refuse(str_cat("the pool holds ", pool_.connections_.size(), " connections, its limit"));
@@ -91,15 +94,19 @@ bool Pool::Request::take_stalled() {
   return found != nullptr;
 }
 
-bool Pool::Request::find_place(policy::ConnectionPlace& place) {
-  if (account_.load == nullptr) return true;
+bool Pool::Request::first_of_its_slot() const {
   const auto crowd = pool_.crowds_.find(slot_);
-  const bool first = crowd == pool_.crowds_.end() || crowd->second.connections == 0;
-  return place.take(*account_.load, account_.limits.connections, first);
+  return crowd == pool_.crowds_.end() || crowd->second.connections == 0;
 }
 
-void Pool::Request::wait() {
+bool Pool::Request::find_place(policy::ConnectionPlace& place) {
+  if (account_.load == nullptr) return true;
+  return place.take(*account_.load, account_.limits.connections, first_of_its_slot());
+}
+
+void Pool::Request::wait(const PooledConnection* untold) {
   attempt_ = nullptr;
+  untold_ = untold;
   in_crowd_ = true;
   if (pool_.waiting_++ == 0) pool_.look_again_later();
   std::deque<Request*>& waiters = pool_.crowds_.at(slot_).waiters;
@@ -118,12 +125,13 @@ void Pool::Request::leave_crowd() {
 
 void Pool::Request::left_crowd() {
   in_crowd_ = false;
+  untold_ = nullptr;
   --pool_.waiting_;
 }
 
 void Pool::Request::stop_queueing() {
   queues_ = false;
-  if (in_crowd_) refuse_to_queue();
+  if (queueing()) refuse_to_queue();
 }
 
 void Pool::Request::refuse_to_queue() {
@@ -185,12 +193,13 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
     waiters.erase(waiters.begin());
     if (made == nullptr) {
       next.finish(fail(failure));
-    } else if (made->leases > 0 && made->leases >= made->connection->requests_max() && next.may_wait() &&
-               !made->retired) {
-      next.wait();  // as long as the peer has not said how many it takes, or it takes few
-    } else {
+    } else if (made->leases == 0 || made->leases < made->connection->requests_max() || made->retired) {
       ++made->leases;
       next.finish(Lease(*made));
+    } else if (PooledConnection* const other = take(attempt.slot)) {
+      next.take(*other);
+    } else {
+      next.wait(made);  // until the peer has said how many it takes
     }
   }
 }
@@ -209,14 +218,38 @@ Pool::Request* Pool::next_waiter(const Slot& slot) {
 // One of a slot is gone: the next may take its place, and if it was the last, somebody must.
 void Pool::one_less(const Slot& slot) {
   --crowds_.at(slot).connections;
+  // Whoever is woken may find that another of the slot takes no more, and come back here.
   do {
     Request* const next = next_waiter(slot);
     if (next == nullptr) break;
     next->connect();
-  } while (crowds_.at(slot).connections == 0);
+  } while (crowds_.contains(slot) && crowds_.at(slot).connections == 0);
   const auto crowd = crowds_.find(slot);
-  if (crowd->second.connections == 0) crowds_.erase(crowd);
+  if (crowd != crowds_.end() && crowd->second.connections == 0) crowds_.erase(crowd);
   look_again();
+}
+
+// How many requests it takes is known now, or no matter any more: who waited for that looks for another.
+void Pool::told(PooledConnection& pooled) {
+  if (std::exchange(pooled.told, true)) return;
+  const auto crowd = crowds_.find(pooled.slot);
+  if (crowd == crowds_.end()) return;
+  std::vector<Request*> waited;
+  for (Request* const each : crowd->second.waiters) {
+    if (each->stop_waiting_for(pooled)) waited.push_back(each);
+  }
+  if (waited.empty()) return;
+  for (Request* const each : waited) {
+    // Whoever is woken may have woken others.
+    if (each->queues() || !each->in_crowd()) continue;
+    each->leave_crowd();
+    each->connect();
+  }
+  // In turn, as long as there is one to be had.
+  while (Request* const next = next_waiter(pooled.slot)) {
+    next->connect();
+    if (next->in_crowd()) return;
+  }
 }
 
 // A place among the connections of a Service may come free in any slot, and on any worker.

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mesh import Mesh, deployment, namespace, pod, service, service_account
+from mesh import ROOT, Mesh, deployment, namespace, pod, service, service_account
 from test_traffic import memory_stays_flat
 
 GRPC_CLIENT = '''
@@ -37,9 +37,12 @@ def mesh():
                service_account("deaf"), deployment("deaf", "python", env={"APP": "deaf"}), service("deaf", port_name="grpc"),
                service_account("files"), deployment("files", "nghttpd"), service("files", port_name="http2"),
                service_account("few"), deployment("few", "nghttpd-5"), service("few", port_name="http2"),
+               service_account("leaving"), deployment("leaving", "leaving", annotations={"weft.mesh/concurrency": "1"}),
+               service("leaving", port_name="http2"),
                service_account("one"), deployment("one", "http-echo", env={"TEXT": "one"}), service("one")]
     images = {"nghttpd": "/usr/sbin/nghttpd --no-tls -d /usr/share/common-licenses 8080",
-              "nghttpd-5": "/usr/sbin/nghttpd --no-tls -m 5 -d /usr/share/common-licenses 8080"}
+              "nghttpd-5": "/usr/sbin/nghttpd --no-tls -m 5 -d /usr/share/common-licenses 8080",
+              "leaving": f"/usr/bin/python3 {ROOT}/tests/e2e/leaving_http2_app.py"}
     with Mesh(objects, images=images) as up:
         yield up
 
@@ -166,6 +169,16 @@ def test_a_burst_to_an_application_of_few_streams_waits_its_turn(mesh, callers):
     """Five at a time on each connection, from the first burst on."""
     out = mesh.exec("client", "h2load", "-n", "300", *callers, "http://few/BSD", timeout=120).stdout
     assert "status codes: 300 2xx" in out, out
+
+
+@pytest.mark.parametrize("callers", [["-c", "1", "-m", "50"], ["-c", "50", "-m", "1"]])
+def test_connections_that_the_application_lets_go_lose_no_request_and_repeat_none(mesh, callers):
+    """POST: what may have been taken must not be sent again. What a GOAWAY leaves behind was not, says RFC 9113 § 6.8."""
+    count = lambda: int(mesh.curl("client", "http://leaving/count"))
+    before = count()
+    out = mesh.exec("client", "h2load", "-n", "2000", *callers, "-d", "/etc/hostname", "http://leaving/", timeout=120).stdout
+    assert "status codes: 2000 2xx" in out, out
+    assert count() - before == 2000
 
 
 def test_nghttp_sees_a_clean_end(mesh):

@@ -70,6 +70,18 @@ async def main():
 asyncio.run(main())
 '''
 
+# Calls that nobody answers, 50 at a time with 100 ms each, for some seconds: what became of them.
+GRPC_DEADLINES = '''
+import collections, json, time
+import grpc
+channel = grpc.insecure_channel("unread:80")
+stall, codes, until = channel.unary_unary("/stall"), collections.Counter(), time.monotonic() + 5
+while time.monotonic() < until:
+    calls = [stall.future(b"x", timeout=0.1) for _ in range(50)]
+    codes.update(call.code().name for call in calls)
+print(json.dumps(codes))
+'''
+
 
 @pytest.fixture(scope="module")
 def mesh():
@@ -159,6 +171,19 @@ def test_an_upload_that_nobody_reads_holds_up_no_other_caller_of_an_http2_applic
         assert out == str(size)
     assert stalled.poll() is None
     stalled.kill()
+
+
+def test_deadlines_by_the_hundred_end_nobody_elses_requests(mesh):
+    """Each ends with a reset of its stream, which must not be taken for the flood of a peer."""
+    deadlines = start(mesh, "/usr/bin/python3", "-c", GRPC_DEADLINES)
+    answers = []
+    while deadlines.poll() is None:
+        answers.append(mesh.curl("client", "-m", "5", "-d", "12345", "http://unread/"))
+    codes = json.loads(deadlines.stdout.read())
+    print(codes, len(answers))
+    assert answers == ["5"] * len(answers) and len(answers) >= 20
+    assert sum(codes.values()) >= 500 and codes["DEADLINE_EXCEEDED"] >= 0.99 * sum(codes.values()), codes
+    assert set(codes) <= {"DEADLINE_EXCEEDED", "UNAVAILABLE"}, codes
 
 
 @pytest.mark.parametrize("host", ["socket", "socket2"])

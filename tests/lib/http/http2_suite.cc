@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
-#include "http/pool.h"
 #include "tests/lib/http/http2_fixture.h"
 
 namespace weft::http {
@@ -270,107 +269,6 @@ TEST_F(Http2Suite, AnIdleStreamIsGivenUpAndAnIdleConnectionTold) {
   EXPECT_EQ(server_.requests.front()->outcome, "aborted: nothing was sent or received for too long");
   ASSERT_TRUE(run_until([this] { return server_.closes == 1 && client_.closes == 1; }));
   EXPECT_FALSE(server_.close_error);
-}
-
-// ---- in a pool ----
-
-class Http2Pool : public Http2Suite {
- protected:
-  void listen() {
-    listener_ = *loop().listen(loopback(0), {}, [this](std::unique_ptr<io::Stream> stream) {
-      servers_.push_back(std::make_unique<Http2ServerSide>(loop()));
-      servers_.back()->take(std::move(stream));
-    });
-  }
-  std::unique_ptr<PoolRequest> acquire(PoolAccount account = {}) {
-    const auto connect = [this](Pool::ConnectDone done) {
-      return loop().connect(listener_->local_address(), {}, std::move(done));
-    };
-    const auto done = [this](Result<Lease> lease) {
-      ASSERT_TRUE(lease);
-      leases_.push_back(*std::move(lease));
-    };
-    return pool_.acquire("a", HttpProtocol::http2, connect, done, account);
-  }
-  // As many leases at once as `count` says.
-  void take(std::size_t count) {
-    const std::size_t before = leases_.size();
-    std::vector<std::unique_ptr<PoolRequest>> requests;
-    for (std::size_t i = 0; i < count; ++i) requests.push_back(acquire());
-    ASSERT_TRUE(run_until([&] { return leases_.size() == before + count; }));
-  }
-
-  Pool pool_{loop()};
-  std::vector<std::unique_ptr<Http2ServerSide>> servers_;
-  std::vector<Lease> leases_;
-};
-
-TEST_F(Http2Pool, ThoseWhoAskAtOnceShareTheConnectionThatIsBeingMade) {
-  listen();
-  take(limits::http2_streams_max);
-  EXPECT_EQ(pool_.connections(), 1u);
-  take(1);
-  EXPECT_EQ(pool_.connections(), 2u) << "beyond its streams another one is made";
-  leases_.clear();
-  take(1);
-  EXPECT_EQ(pool_.connections(), 2u);
-  EXPECT_TRUE(leases_.front().reused());
-}
-
-TEST_F(Http2Pool, OneWhoGoesAwayLeavesTheAttemptToTheOthers) {
-  listen();
-  auto first = acquire();
-  const auto second = acquire();
-  first.reset();
-  ASSERT_TRUE(run_until([&] { return leases_.size() == 1; }));
-  EXPECT_EQ(pool_.connections(), 1u);
-}
-
-TEST_F(Http2Pool, AConnectionThatIsToldToGoIsNotUsedAgainAndFinishesWhatItCarries) {
-  listen();
-  take(1);
-  SentRequest sent;
-  sent.exchange = &leases_.front().connection().request(request("GET", "/"), true, sent);
-  ASSERT_TRUE(run_until([&] { return !servers_.empty() && !servers_.front()->requests.empty(); }));
-  servers_.front()->connection->drain();
-  ASSERT_TRUE(run_until([&] { return leases_.front().connection().requests_max() == 0; }));
-  take(1);
-  EXPECT_EQ(pool_.connections(), 2u);
-  servers_.front()->requests.front()->reply(200, "done");
-  ASSERT_TRUE(over(sent));
-  EXPECT_EQ(sent.outcome, "finished");
-  leases_.clear();
-  EXPECT_TRUE(run_until([&] { return pool_.connections() == 1; }));
-}
-
-// A Service's limit holds no request back for the sake of a connection that takes none.
-TEST_F(Http2Pool, WhereTheOnlyConnectionAllowedTakesNoMoreAnotherIsMade) {
-  listen();
-  const auto load = std::make_shared<policy::ServiceLoad>();
-  const PoolAccount account{load.get(), {.connections = 1, .pending = 8, .requests = 8}};
-  const auto first = acquire(account);
-  ASSERT_TRUE(run_until([&] { return leases_.size() == 1; }));
-  SentRequest sent;
-  sent.exchange = &leases_.front().connection().request(request("GET", "/"), true, sent);
-  ASSERT_TRUE(run_until([&] { return !servers_.empty() && !servers_.front()->requests.empty(); }));
-  servers_.front()->connection->drain();
-  ASSERT_TRUE(run_until([&] { return leases_.front().connection().requests_max() == 0; }));
-  EXPECT_TRUE(leases_.front().connection().told_to_go() == false) << "it has answered nothing";
-  const auto second = acquire(account);
-  EXPECT_TRUE(run_until([&] { return leases_.size() == 2; }));
-  servers_.front()->requests.front()->reply(200, "done");
-  EXPECT_TRUE(over(sent));
-}
-
-TEST_F(Http2Pool, ARetiredConnectionEndsWhenItsLastLeaseComesBack) {
-  listen();
-  take(2);
-  pool_.retire_all();
-  leases_.pop_back();
-  run_for(20ms);
-  EXPECT_EQ(pool_.connections(), 1u);
-  leases_.clear();
-  EXPECT_TRUE(run_until([&] { return pool_.connections() == 0; }));
 }
 
 }  // namespace

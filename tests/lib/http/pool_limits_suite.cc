@@ -129,6 +129,23 @@ TEST_F(HttpPoolLimits, APlaceThatComesFreeElsewhereIsForWhoeverWaits) {
   EXPECT_TRUE(waiting->lease);
 }
 
+// That one takes no more since long: its end is noticed all the same, not by the clock.
+TEST_F(HttpPoolLimits, ThePlaceOfARetiredConnectionIsForWhoeverWaitsAsSoonAsItCloses) {
+  most_ = 2;
+  const auto other = ask("a");
+  const auto own = ask("b");
+  ASSERT_TRUE(run_until([&] { return other->done() && own->done(); }));
+  pool_.retire_if([](std::string_view key) { return key == "a"; });
+  const auto waiting = ask("b");
+  run_for(120ms);
+  EXPECT_FALSE(waiting->done());
+  const MonotonicTime start = loop().now();
+  other->lease.reset();
+  ASSERT_TRUE(run_until([&] { return waiting->done(); }));
+  EXPECT_TRUE(waiting->lease);
+  EXPECT_LT(loop().now() - start, 70ms) << "the next look would be 80 ms later";
+}
+
 TEST_F(HttpPoolLimits, APlaceThatAnotherWorkerGivesBackIsFoundSoon) {
   most_ = 2;
   policy::ConnectionPlace of_another_worker;
