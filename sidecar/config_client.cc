@@ -118,6 +118,7 @@ void ConfigClient::identity_changed() {
 void ConfigClient::grpc_opened() { opened_ = true; }
 
 void ConfigClient::grpc_message(std::string_view bytes) {
+  if (!stream_) return;  // given up in this turn
   auto update = kube::decode_update(bytes);
   if (!update) {
     // Its nonce is unknown, so it cannot be refused by name; a new stream starts from what is held.

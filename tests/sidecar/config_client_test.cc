@@ -37,6 +37,7 @@ class FakeDiscovery {
   std::set<std::string> wanted;
   std::vector<std::string> given_back;
   bool answers = true;
+  std::string says_first;  // in front of its next answer
 
  private:
   class Session final : public http::GrpcStreamHandler {
@@ -59,6 +60,7 @@ class FakeDiscovery {
         owner.kind = policy::AddressOwner::Kind::unknown_inside;
         update.resources.push_back({"address/" + text, "1", owner});
       }
+      if (!owner_.says_first.empty()) stream_.send(std::exchange(owner_.says_first, {}));
       if (owner_.answers) stream_.send(kube::encode(update));
     }
     void half_closed() override {}
@@ -118,6 +120,15 @@ TEST_F(ConfigClientTest, GivesBackAnAddressThatNobodyDialsAndKeepsTheOthers) {
   // And it is there again when somebody dials.
   client_->request(address(1));
   EXPECT_TRUE(loop_.run_until([&] { return known(1); }));
+}
+
+TEST_F(ConfigClientTest, WhatComesBehindAnUpdateThatCannotBeReadIsLeftToTheNextStream) {
+  loop_.network().options().late_chance = 1;  // both come in one turn
+  loop_.network().options().late_max = 10ms;
+  discovery_.says_first = "\x0f nothing of weft.v1";
+  client_->request(address(1));
+  EXPECT_TRUE(loop_.run_until([&] { return known(1); }, 1min));
+  EXPECT_EQ(client_->updates_refused(), 1u);
 }
 
 TEST_F(ConfigClientTest, ForgetsAQuestionThatDiscoveryNeverAnswered) {

@@ -9,6 +9,11 @@
 #include "tests/sim/sim_stream.h"
 
 namespace weft::sim {
+namespace {
+
+constexpr int turn_events_max = 32;
+
+}  // namespace
 
 NetworkOptions NetworkOptions::rough() {
   NetworkOptions options;
@@ -18,6 +23,7 @@ NetworkOptions NetworkOptions::rough() {
   options.stall_chance = 0.01;
   options.reset_chance = 0.0005;
   options.refuse_chance = 0.01;
+  options.late_chance = 0.1;
   return options;
 }
 
@@ -65,14 +71,25 @@ bool SimNetwork::run_one() {
   if (events_.empty()) return false;
   auto next = events_.extract(events_.begin());
   now_ = std::max(now_, next.key().first);
-  next.mapped().loop->run_turn(next.mapped().action);
+  SimLoop& loop = *next.mapped().loop;
+  const bool late = chance(options_.late_chance);
+  if (late) now_ += Duration(random_.below(static_cast<std::uint64_t>(options_.late_max.count()) + 1));
+  loop.run_turn([&] {
+    next.mapped().action();
+    for (int more = 0; late && more < turn_events_max; ++more) {
+      const auto due = std::find_if(events_.begin(), events_.upper_bound({now_, sequence_}),
+                                    [&loop](const auto& each) { return each.second.loop == &loop; });
+      if (due == events_.upper_bound({now_, sequence_})) break;
+      events_.extract(due).mapped().action();
+    }
+  });
   return true;
 }
 
 void SimNetwork::advance(Duration time) {
   const MonotonicTime until = now_ + time;
   while (!events_.empty() && events_.begin()->first.first <= until) run_one();
-  now_ = until;
+  now_ = std::max(now_, until);
 }
 
 bool SimNetwork::run_until(const Function<bool()>& done, Duration limit) {

@@ -41,6 +41,9 @@ struct NetworkOptions {
   double reset_chance = 0;     // the connection breaks: both ends see RST
   double truncate_chance = 0;  // this direction ends early with a FIN, the other goes on
   double refuse_chance = 0;    // a connect is refused though somebody listens
+  // A loop comes so late to an event that it finds, in the same turn, what else has happened to it by then.
+  double late_chance = 0;
+  Duration late_max = std::chrono::milliseconds(2);
 
   static NetworkOptions calm() { return {}; }
   static NetworkOptions rough();  // small pieces, long delays, stalls, now and then a reset

@@ -47,6 +47,27 @@ struct World {
   std::optional<Error> error;
 };
 
+// Several events in a turn, and what was deferred behind the last of them.
+TEST(SimNetwork, ALoopThatComesLateFindsWhatElseHasHappened) {
+  NetworkOptions options;
+  options.late_chance = 1;
+  options.late_max = 10ms;
+  SimNetwork net(1, options);
+  SimLoop& loop = net.add_loop({ip("198.18.0.1")});
+  std::string order;
+  std::vector<std::unique_ptr<io::Timer>> timers;
+  for (const char* name : {"a", "b", "c"}) {
+    timers.push_back(loop.make_timer([&, name] {
+      order += name;
+      loop.defer([&] { order += '.'; });
+      if (*name == 'a') timers[1]->stop();
+    }));
+    timers.back()->start(1us);
+  }
+  net.advance(1s);
+  EXPECT_EQ(order, "ac..") << "b was stopped in the same turn";
+}
+
 // When each piece arrived and how long it was.
 std::vector<std::pair<MonotonicTime, std::size_t>> arrivals(std::uint64_t seed) {
   World world(seed);

@@ -168,7 +168,7 @@ namespace {
 class ServedHttp final : public Application::Served, http::ServerConnectionHandler {
  public:
   ServedHttp(io::Loop& loop, std::unique_ptr<io::Stream> stream, const Manner& manner, Book& book)
-      : loop_(loop), book_(book) {
+      : loop_(loop), book_(book), requests_left_(manner.lets_go_after) {
     http::ServerOptions options;
     options.idle_timeout = manner.idle_timeout;
     options.answer_expect = true;
@@ -188,6 +188,11 @@ class ServedHttp final : public Application::Served, http::ServerConnectionHandl
                                               bool end) override {
     std::erase_if(requests_, [](const auto& request) { return request->over(); });
     requests_.push_back(std::make_unique<ServedCall>(loop_, exchange, head, end, book_));
+    if (requests_left_ > 0 && --requests_left_ == 0) {
+      loop_.defer(anchor_.guard([this] {
+        if (connection_) connection_->drain();
+      }));
+    }
     return *requests_.back();
   }
   void connection_closed(const Error*) override { loop_.delete_later(std::move(connection_)); }
@@ -196,6 +201,8 @@ class ServedHttp final : public Application::Served, http::ServerConnectionHandl
   Book& book_;
   std::vector<std::unique_ptr<ServedCall>> requests_;
   std::unique_ptr<http::ServerConnection> connection_;
+  std::size_t requests_left_;
+  Anchor anchor_;
 };
 
 // Sends back what it gets, and ends behind its caller.
@@ -256,7 +263,10 @@ class ServedTcp final : public Application::Served, io::StreamHandler {
     stream_->resume();
   }
   void stream_failed(const Error&) override { close(); }
-  void close() { loop_.delete_later(std::move(stream_)); }
+  void close() {
+    if (stream_) stream_->detach();
+    loop_.delete_later(std::move(stream_));
+  }
 
   Later later_;
   io::Loop& loop_;

@@ -19,7 +19,8 @@ struct Manner {
   enum class Speaks : std::uint8_t { http1, http2, tcp };
   Speaks speaks = Speaks::http1;
   Duration idle_timeout = std::chrono::minutes(5);  // HTTP: closes a connection that is idle so long
-  bool greets = false;                              // TCP: speaks first
+  std::size_t lets_go_after = 0;  // HTTP: so many requests a connection is told to go; 0: never
+  bool greets = false;            // TCP: speaks first
 };
 
 class Application {

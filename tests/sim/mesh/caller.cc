@@ -266,12 +266,16 @@ class TcpCall final : public Caller::Running, io::StreamHandler {
     close(got_bytes_ > 0 ? Outcome::cut : Outcome::failed, error.message);
   }
   void close(Outcome outcome, std::string why) {
+    stream_->detach();
     loop_.delete_later(std::move(stream_));
     end(outcome, std::move(why));
   }
   void abandon() override {
     connecting_.reset();
-    if (stream_) stream_->reset();
+    if (stream_) {
+      stream_->reset();
+      stream_->detach();
+    }
     loop_.delete_later(std::move(stream_));
   }
 

@@ -34,6 +34,7 @@ sim::NetworkOptions plan_network(Random& random, bool healthy) {
   sim::NetworkOptions options;
   options.chunk_bytes_max = any_of<std::size_t>(random, {200, 1400, 4096, 16 * 1024});
   options.in_flight_bytes_max = any_of<std::size_t>(random, {20'000, 64 * 1024, 256 * 1024});
+  options.late_chance = any_of<double>(random, {0, 0.05, 0.5});
   if (healthy) return options;
   options.delay_max = millis_between(random, 1, 50);
   options.stall_chance = any_of<double>(random, {0, 0.001, 0.01});
@@ -62,6 +63,7 @@ ServicePlan plan_service(Random& random, std::size_t index, bool healthy, bool i
       any_of<Speaks>(random, {Speaks::http1, Speaks::http1, Speaks::http2, Speaks::http2, Speaks::tcp});
   plan.manner.greets = one_in(random, 3);
   if (!healthy && one_in(random, 3)) plan.manner.idle_timeout = millis_between(random, 100, 3000);
+  if (one_in(random, 3)) plan.manner.lets_go_after = between(random, 1, 12);
   plan.config.name = str_cat("default/s", index, ":80");
   plan.config.host = str_cat("s", index, ".default.svc.cluster.local");
   plan.config.port = 80;
