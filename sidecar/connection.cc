@@ -46,7 +46,9 @@ void Connection::http_closed(const Error* error) {
   if (error != nullptr && protocol_ == http::HttpProtocol::http2) {
     if (error->code == Code::invalid) note_end("protocol-error", error->message);
     if (error->code == Code::limit) note_end("flood", error->message);
-    if (error->code == Code::unavailable) note_end("peer-silent", error->message);
+    // Nobody else is pinged.
+    if (error->code == Code::unavailable && record_.peers.from_sidecar)
+      note_end("peer-silent", error->message);
   }
   over("");
 }

@@ -247,7 +247,11 @@ void Exchange::per_try_timed_out() {
              LocalReply{504, "upstream-timeout", "no response within weft.mesh/per-try-timeout", {}});
 }
 
-bool Exchange::caller_is_slow() const { return !request_ended_ && upstream_ && upstream_->writable(); }
+bool Exchange::caller_is_slow() const {
+  // Who asked for a 100 (RFC 9110 § 10.1.1) waits for the endpoint.
+  const bool asked = interim_heads_ == 0 && head_.headers.has("expect");
+  return !request_ended_ && !asked && upstream_ && upstream_->writable();
+}
 
 void Exchange::timed_out() {
   if (state_ == State::finished) return;

@@ -72,7 +72,7 @@ HttpDownstream::HttpDownstream(WorkerContext& context, Gate& gate, http::HttpPro
       closed_(std::move(closed)) {
   http::ServerOptions options;
   options.refusals = this;
-  if (peers_.direction == Direction::inbound && peers_.mutual_tls) {
+  if (peers_.from_sidecar) {
     options.limits = codec::mesh_peer_limits;
     options.ping_when_silent = true;
   }

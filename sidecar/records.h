@@ -33,9 +33,10 @@ struct PeersRecord {
   std::string destination_address;  // original destination
   std::string service;              // "namespace/name:port"; empty: none
   std::string subset;
-  std::string endpoint;     // the one that answered, "ip:port"
-  bool mutual_tls = false;  // on the wire between the two sidecars
-  std::string tls_version;  // "TLSv1.3" with mutual_tls
+  std::string endpoint;       // the one that answered, "ip:port"
+  bool mutual_tls = false;    // on the wire between the two pods
+  bool from_sidecar = false;  // inbound: the caller speaks as sidecars do, not as any member of the mesh may
+  std::string tls_version;    // "TLSv1.3" with mutual_tls
 };
 
 struct RequestRecord {

@@ -326,5 +326,29 @@ TEST_F(MeshLifeTest, AnExpiredCallerThatDoesNotGoIsNotServed) {
   EXPECT_EQ(held.size(), 2u) << "a request was served that came six seconds behind the expiry";
 }
 
+// It is no sidecar, which would always read: it may be busy.
+TEST_F(MeshLifeTest, AMemberOfTheMeshWithoutASidecarIsNotAskedForASignOfLife) {
+  auto hello = pod("198.18.0.1", "hello");
+  auto world = pod("198.18.0.2", "world");
+  std::vector<http::SimpleServer::Respond> held;
+  world->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
+    held.push_back(std::move(respond));
+  });
+  policy::InboundPolicy declared = world->inbound_policy();
+  for (policy::InboundPort& port : declared.ports) port.protocol = policy::Protocol::http1;
+  world->set_inbound(declared);
+  for (const std::string alpn : {"h2", "weft-h2"}) {
+    const auto client = mesh_connection(*hello, *world, alpn);
+    constexpr std::uint8_t headers = 1, end_stream_and_headers = 5;
+    client->stream->write(http2_preface() +
+                          raw_frame(headers, end_stream_and_headers, 1, "\x82\x86\x84\x41\x05world"));
+    const std::size_t before = held.size();
+    ASSERT_TRUE(network_.run_until([&] { return held.size() > before; }));
+    network_.advance(2min);
+    EXPECT_EQ(client->over(), alpn == "weft-h2");
+  }
+  EXPECT_EQ(world->telemetry.ended["peer-silent"], 1);
+}
+
 }  // namespace
 }  // namespace weft::test

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "base/text.h"
 #include "tests/sidecar/mesh_fixture.h"
 
 namespace weft::test {
@@ -178,6 +179,26 @@ TEST_F(MeshSteeringTest, AnEndpointThatIsTooSlowForItsServiceIsEjected) {
   for (int i = 0; i < 30; ++i) late += call(*hello_, get())->head.status == 504 ? 1 : 0;
   EXPECT_EQ(late, 2);
   EXPECT_EQ(hello_->telemetry.ejections, 1);
+}
+
+// Both have sent no body when it is over: one is slow, the other waits for the endpoint to say "100".
+TEST_F(MeshSteeringTest, WhoWaitsForAHundredIsNoSlowCaller) {
+  policy::Service service = three();
+  service.outlier = {.consecutive = 1, .interval = 10s, .ejection = 60s, .max_percent = 50};
+  service.timeout = policy::Millis(2000);
+  hello_->know({service});
+  std::vector<std::unique_ptr<RawServer>> silent;
+  for (const auto& world : worlds_) {
+    world->stop_serving(app_port);
+    silent.push_back(serve_raw(*world));
+  }
+  for (const char* expect : {"", "expect: 100-continue\r\n"}) {
+    const auto client = connected(
+        *hello_, str_cat("POST / HTTP/1.1\r\nhost: world\r\ncontent-length: 5\r\n", expect, "\r\n"));
+    ASSERT_TRUE(network_.run_until([&] { return client->data.starts_with("HTTP/1.1 504"); }, 5s))
+        << client->data;
+    EXPECT_EQ(hello_->telemetry.ejections, *expect == '\0' ? 0 : 1);
+  }
 }
 
 }  // namespace
