@@ -35,8 +35,8 @@ struct PeersRecord {
   std::string subset;
   std::string endpoint;       // the one that answered, "ip:port"
   bool mutual_tls = false;    // on the wire between the two pods
-  bool from_sidecar = false;  // inbound: the caller speaks as sidecars do, not as any member of the mesh may
   std::string tls_version;    // "TLSv1.3" with mutual_tls
+  bool from_sidecar = false;  // inbound: the caller speaks as sidecars do, not as any member of the mesh may
 };
 
 struct RequestRecord {
