@@ -248,8 +248,8 @@ void Exchange::per_try_timed_out() {
 }
 
 bool Exchange::caller_is_slow() const {
-  // Who asked for a 100 (RFC 9110 § 10.1.1) waits for the endpoint.
-  const bool asked = interim_heads_ == 0 && head_.headers.has("expect");
+  // Who asked for a 100 (RFC 9110 § 10.1.1) waits for the endpoint, until it sends without.
+  const bool asked = interim_heads_ == 0 && record_.request_bytes == 0 && head_.headers.has("expect");
   return !request_ended_ && !asked && upstream_ && upstream_->writable();
 }
 

@@ -86,8 +86,8 @@ PooledConnection* Pool::take(const Slot& slot, bool stalled_too) {
     if (loop_.now() < pooled.use_until && pooled.connection->ready()) {
       pooled.reused = true;
       if (pooled.leases == 0) pooled.idle_before = loop_.now() - pooled.idle_since;
-      pooled.wake();
-      if (++pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
+      pooled.lease();
+      if (pooled.leases >= pooled.connection->requests_max()) unlist(pooled);
       return &pooled;
     }
     takes_no_more(pooled, loop_.now()) ? retire(pooled) : unlist(pooled);
@@ -108,9 +108,8 @@ void Pool::settle(PooledConnection& pooled) {
   while (pooled.leases < room && !busy) {
     Request* const next = next_waiter(pooled.slot);
     if (next == nullptr) return list(pooled);
-    ++pooled.leases;
+    pooled.lease();
     pooled.reused = true;
-    pooled.wake();
     next->take(pooled);
   }
   unlist(pooled);

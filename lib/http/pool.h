@@ -155,6 +155,7 @@ class Pool {
   std::size_t waiting_ = 0;                 // in all crowds
   std::unique_ptr<io::Timer> look_again_timer_;
   std::uint64_t retirements_ = 0;
+  std::uint64_t turns_ = 0;  // that were given to those who wait
   Gauge open_;
   Gauge idle_;
   Anchor anchor_;

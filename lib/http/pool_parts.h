@@ -19,6 +19,10 @@ struct PooledConnection final : ClientConnectionHandler {
 
   void connection_available() override { pool.settle(*this); }
   void connection_closed(const Error*) override { pool.closed(*this); }
+  void lease() {
+    ++leases;
+    wake();
+  }
   void wake() {
     expiry->stop();
     if (std::exchange(idle, false)) --pool.idle_;
@@ -81,15 +85,19 @@ class Pool::Request final : public PoolRequest {
           PoolAccount account);
   ~Request() override;
   void stop_queueing() override;
-  bool queueing() const override { return in_crowd_ && untold_ == nullptr; }
+  bool queueing() const override { return in_crowd_ && !waits_to_be_told(); }
 
   void begin();
   void connect();
-  // `untold`: for that one to say how many requests it takes. Null: for any to come free.
-  void wait(const PooledConnection* untold);
-  bool stop_waiting_for(const PooledConnection& untold) {
-    return untold_ == &untold && std::exchange(untold_, nullptr) != nullptr;
+  // For `made` to say how many requests it takes.
+  void wait_for(const PooledConnection& made);
+  // `made` has, or is gone. Whether this one waited for it.
+  bool told_by(const PooledConnection& made) {
+    if (untold_ != &made) return false;
+    untold_ = nullptr;
+    return true;
   }
+  std::uint64_t turn() const { return turn_; }
   bool queues() const { return queues_; }
   bool in_crowd() const { return in_crowd_; }
   void leave_crowd();
@@ -102,6 +110,8 @@ class Pool::Request final : public PoolRequest {
  private:
   bool take_stalled();
   bool first_of_its_slot() const;
+  bool waits_to_be_told() const { return untold_ != nullptr && !untold_->told; }
+  void wait();
   void refuse_to_queue();
   void refuse(std::string why);
   // False: as many connections as there may be, and one of this slot to wait for.
@@ -117,7 +127,7 @@ class Pool::Request final : public PoolRequest {
   policy::Place pending_;  // while it waits
   bool queues_ = true;
   bool in_crowd_ = false;
-  bool waited_ = false;
+  std::uint64_t turn_ = 0;  // among those who wait, from the first time on
   const PooledConnection* untold_ = nullptr;
   PooledConnection* found_ = nullptr;
   Attempt* attempt_ = nullptr;

@@ -1,4 +1,5 @@
 // Those who wait for a connection, and the connections made for them.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -41,13 +42,17 @@ void Pool::Request::begin() {
 
 void Pool::Request::take(PooledConnection& pooled) {
   attempt_ = nullptr;
+  untold_ = nullptr;
   found_ = &pooled;
   pool_.loop_.defer(anchor_.guard([this] {
     std::optional<Lease> lease(std::in_place, *std::exchange(found_, nullptr));
     ClientConnection& connection = lease->connection();
     if (connection.available()) return finish(*std::move(lease));
     // What changed in this turn may be room alone. Else the peer closed it: connection_closed takes it away.
-    if (!connection.ready()) return connect();
+    if (!connection.ready()) {
+      lease.reset();  // it may be the last of its slot
+      return connect();
+    }
     connection.drain();
     lease.reset();
     begin();
@@ -73,15 +78,16 @@ void Pool::Request::connect() {
     attempt_ = shared->second;
   } else if (!find_place(place)) {
     if (take_stalled()) return;
-    // The look at it may have shown that the last one takes no more.
-    if (first_of_its_slot()) return connect();
-    return queues_ ? wait(nullptr) : refuse_to_queue();
+    // The look at it may have shown that the last one takes no more, and so made somebody connect.
+    if (first_of_its_slot() || pool_.shared_.contains(slot_)) return connect();
+    return queues_ || waits_to_be_told() ? wait() : refuse_to_queue();
   } else if (pool_.full() && !pool_.drain_one_idle()) {
     if (take_stalled()) return;
     return refuse(str_cat("the pool holds ", pool_.connections_.size(), " connections, its limit"));
   } else {
     attempt_ = &pool_.attempt(slot_, key_, protocol_, std::move(connect_), std::move(place));
   }
+  untold_ = nullptr;
   attempt_->waiters.push_back(this);
   if (attempt_->waiters.size() == limits::http2_streams_max) pool_.shared_.erase(slot_);
 }
@@ -104,17 +110,19 @@ bool Pool::Request::find_place(policy::ConnectionPlace& place) {
   return place.take(*account_.load, account_.limits.connections, first_of_its_slot());
 }
 
-void Pool::Request::wait(const PooledConnection* untold) {
+void Pool::Request::wait_for(const PooledConnection& made) {
+  untold_ = &made;
+  wait();
+}
+
+void Pool::Request::wait() {
   attempt_ = nullptr;
-  untold_ = untold;
   in_crowd_ = true;
   if (pool_.waiting_++ == 0) pool_.look_again_later();
   std::deque<Request*>& waiters = pool_.crowds_.at(slot_).waiters;
-  // Who waited already, and was woken in vain, is still the first.
-  if (std::exchange(waited_, true))
-    waiters.push_front(this);
-  else
-    waiters.push_back(this);
+  // Who waited already, and was woken in vain, keeps its turn.
+  if (turn_ == 0) turn_ = ++pool_.turns_;
+  waiters.insert(std::ranges::upper_bound(waiters, turn_, {}, &Request::turn), this);
 }
 
 void Pool::Request::leave_crowd() {
@@ -125,7 +133,6 @@ void Pool::Request::leave_crowd() {
 
 void Pool::Request::left_crowd() {
   in_crowd_ = false;
-  untold_ = nullptr;
   --pool_.waiting_;
 }
 
@@ -194,12 +201,12 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
     if (made == nullptr) {
       next.finish(fail(failure));
     } else if (made->leases == 0 || made->leases < made->connection->requests_max() || made->retired) {
-      ++made->leases;
+      made->lease();
       next.finish(Lease(*made));
     } else if (PooledConnection* const other = take(attempt.slot)) {
       next.take(*other);
     } else {
-      next.wait(made);  // until the peer has said how many it takes
+      next.wait_for(*made);
     }
   }
 }
@@ -234,21 +241,18 @@ void Pool::told(PooledConnection& pooled) {
   if (std::exchange(pooled.told, true)) return;
   const auto crowd = crowds_.find(pooled.slot);
   if (crowd == crowds_.end()) return;
-  std::vector<Request*> waited;
-  for (Request* const each : crowd->second.waiters) {
-    if (each->stop_waiting_for(pooled)) waited.push_back(each);
-  }
-  if (waited.empty()) return;
-  for (Request* const each : waited) {
-    // Whoever is woken may have woken others.
-    if (each->queues() || !each->in_crowd()) continue;
-    each->leave_crowd();
-    each->connect();
-  }
+  // connect() finishes nobody inline, so all of them are there to the end.
+  const std::deque<Request*> waited = crowd->second.waiters;
+  if (std::ranges::count_if(waited, [&](Request* each) { return each->told_by(pooled); }) == 0) return;
   // In turn, as long as there is one to be had.
   while (Request* const next = next_waiter(pooled.slot)) {
     next->connect();
-    if (next->in_crowd()) return;
+    if (next->in_crowd()) break;
+  }
+  for (Request* const each : waited) {
+    if (each->queues() || !each->in_crowd()) continue;
+    each->leave_crowd();
+    each->connect();
   }
 }
 
@@ -259,7 +263,7 @@ void Pool::look_again() {
   for (const auto& [slot, crowd] : crowds_) {
     if (Request* const next = next_waiter(slot)) first.push_back(next);
   }
-  for (Request* const each : first) each->connect();
+  for (Request* const each : first) each->connect();  // which finishes nobody inline
 }
 
 // Of what other workers do nobody tells us.
