@@ -34,6 +34,7 @@ inline constexpr std::size_t http2_field_overhead_bytes = 32;
 inline constexpr std::size_t shared_body_bytes_max = 16 * 1024;
 // What a peer may send each second, per connection; above it, the connection ends.
 inline constexpr unsigned http2_resets_per_second_max = 200;
+inline constexpr auto http2_rapid_reset_age = 50ms;  // of a stream: its reset counts as long as it is younger
 inline constexpr unsigned http2_pings_per_second_max = 50;  // beside one for each frame of a head or body
 inline constexpr unsigned http2_settings_per_second_max = 50;
 inline constexpr unsigned http2_continuations_per_second_max = 800;

@@ -120,6 +120,21 @@ void Http2Session::count(Http2Limits::Event event) {
   end_with(Http2Code::enhance_your_calm, Error{Code::limit, str_cat("the peer sent ", *too_much)});
 }
 
+// A server resets no more than it was asked, if perhaps what we have reset already; a client has paid for
+// what it resets with the place that the stream had for a while.
+void Http2Session::reset_arrived(StreamId id) {
+  Stream* const stream = find(id);
+  if (role_ == Role::server) {
+    if (stream == nullptr)
+      count(Http2Limits::Event::empty_frame);  // it crossed our answer
+    else if (now_ - stream->began < limits::http2_rapid_reset_age)
+      count(Http2Limits::Event::reset);
+  }
+  if (stream == nullptr) return;
+  stream->reset_by_peer = true;
+  order_.reset(id);
+}
+
 void Http2Session::check_order(StreamId id, bool may_begin) {
   if (fault_ || find(id) != nullptr) return;
   using Verdict = Http2Order::Verdict;
@@ -150,7 +165,7 @@ Http2Session::Stream* Http2Session::find(StreamId id) const {
   return found == streams_.end() ? nullptr : found->second.get();
 }
 
-void Http2Session::begin_stream(StreamId id) { streams_.emplace(id, std::make_unique<Stream>()); }
+void Http2Session::begin_stream(StreamId id) { streams_.emplace(id, std::make_unique<Stream>(now_)); }
 
 void Http2Session::head_complete(StreamId id, bool end) {
   Stream* stream = find(id);

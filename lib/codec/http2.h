@@ -137,6 +137,7 @@ class Http2Session {
   void end_arrived(StreamId id, Headers&& trailers);
   void stream_closed(StreamId id, std::uint32_t code);
   void count(Http2Limits::Event event);
+  void reset_arrived(StreamId id);
   void check_order(StreamId id, bool may_begin);
   void malformed(StreamId id, std::string_view why);  // of a stream that is reset for it
   void end_with(Http2Code code, Error why);           // by a GOAWAY that says `code`

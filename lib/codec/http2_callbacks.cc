@@ -96,12 +96,7 @@ struct Http2Callbacks {
         }
         break;
       case NGHTTP2_RST_STREAM:
-        // A server resets no more than it was asked, if perhaps what we have reset already.
-        if (session.role_ == Http2Session::Role::server) session.count(Event::reset);
-        if (Http2Session::Stream* const stream = session.find(frame->hd.stream_id)) {
-          stream->reset_by_peer = true;
-          session.order_.reset(frame->hd.stream_id);
-        }
+        session.reset_arrived(frame->hd.stream_id);
         break;
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;

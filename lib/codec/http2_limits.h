@@ -19,7 +19,7 @@ class Http2Limits {
   explicit Http2Limits(unsigned factor = 1) : factor_(factor) {}
 
   enum class Event : std::uint8_t {
-    reset,         // by the peer
+    reset,         // by the peer, of a stream that has just begun
     forced_reset,  // what the peer sent made us reset a stream: counts together with `reset`
     ping,
     settings,

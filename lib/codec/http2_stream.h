@@ -11,6 +11,9 @@
 namespace weft::codec {
 
 struct Http2Session::Stream {
+  explicit Stream(MonotonicTime began_at) : began(began_at) {}
+
+  const MonotonicTime began;
   Buffer out;
   Headers out_trailers;
   bool out_end = false;  // send_end() was called, or the head had `end`

@@ -7,7 +7,7 @@ from h2.connection import H2Connection
 from h2.events import RequestReceived, StreamEnded
 from hyperframe.frame import GoAwayFrame
 
-TAKES = 20
+TAKES = 100
 taken = 0
 
 

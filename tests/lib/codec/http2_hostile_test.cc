@@ -65,6 +65,34 @@ TEST(Http2Flood, ResetsBelowTheRateGoOn) {
   EXPECT_EQ(victim.session.fault(), std::nullopt);
 }
 
+// Deadlines by the hundred: each stream had its place for a while, which bounds how many there can be.
+TEST(Http2Flood, ResetsOfStreamsThatAreNotYoungAreNoFlood) {
+  Victim victim;
+  StreamId id = 1;
+  for (int round = 0; round < 10; ++round) {
+    const StreamId first = id;
+    for (; id < first + 2 * 100; id += 2)
+      victim.session.feed(raw_frame(type_headers, end_headers | end_stream, id, head_block), victim.now);
+    victim.now += limits::http2_rapid_reset_age;
+    for (StreamId each = first; each < id; each += 2)
+      victim.session.feed(raw_frame(type_rst, 0, each, "\0\0\0\x08"s), victim.now);
+    drain(victim.session);
+  }
+  EXPECT_EQ(victim.session.fault(), std::nullopt);
+}
+
+// A reset that crosses our answer costs nothing, but is no work either.
+TEST(Http2Flood, ResetsOfStreamsThatAreOverCountAsFramesWithoutContent) {
+  Victim victim;
+  victim.session.feed(raw_frame(type_headers, end_headers | end_stream, 1, head_block), victim.now);
+  victim.session.feed(raw_frame(type_rst, 0, 1, "\0\0\0\x08"s), victim.now);
+  drain(victim.session);
+  victim.flood(raw_frame(type_rst, 0, 1, "\0\0\0\x08"s), limits::http2_empty_frames_per_second_max);
+  EXPECT_EQ(victim.session.fault(), std::nullopt);
+  victim.flood(raw_frame(type_rst, 0, 1, "\0\0\0\x08"s), 1);
+  victim.expect_calm_demanded("without content");
+}
+
 // At a deadline both sides give a call up, so of many calls come many resets: none of them unasked.
 TEST(Http2Flood, AServerThatResetsWhatWasResetAlreadyIsNoFlood) {
   Recorder handler;
