@@ -32,7 +32,7 @@ class Http2Pool : public Http2Suite {
     constexpr std::uint8_t settings = 4;
     server.stream->write(test::raw_frame(settings, 0, 0, std::string("\x00\x03\x00\x00\x00", 5) + requests));
   }
-  std::unique_ptr<PoolRequest> acquire(PoolAccount account = {}, std::function<void()> then = {}) {
+  std::unique_ptr<PoolRequest> acquire(PoolAccount account = {}, const std::function<void()>& then = {}) {
     const auto connect = [this](Pool::ConnectDone done) {
       return loop().connect(listener_->local_address(), {}, std::move(done));
     };
@@ -152,6 +152,7 @@ TEST_F(Http2Pool, ABurstToApplicationsOfOneRequestGetsAConnectionEachInTurnAndAt
   const PoolAccount account{load_.get(), {.connections = 8, .pending = 8, .requests = 8}};
   std::vector<std::unique_ptr<PoolRequest>> requests;
   std::vector<int> order;
+  requests.reserve(8);
   for (int i = 0; i < 8; ++i) requests.push_back(acquire(account, [&order, i] { order.push_back(i); }));
   const MonotonicTime start = loop().now();
   std::size_t told = 0;
