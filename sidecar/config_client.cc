@@ -118,14 +118,13 @@ void ConfigClient::identity_changed() {
 void ConfigClient::grpc_opened() { opened_ = true; }
 
 void ConfigClient::grpc_message(std::string_view bytes) {
-  if (!stream_) return;  // given up in this turn
   auto update = kube::decode_update(bytes);
   if (!update) {
     // Its nonce is unknown, so it cannot be refused by name; a new stream starts from what is held.
     ++updates_refused_;
     log::error("discovery sent an update that cannot be read", {{"error", update.error().message}});
     opened_ = false;
-    loop_.delete_later(std::move(stream_));
+    stream_.reset();
     reopen_timer_->start(backoff_.next(random_));
     return;
   }
@@ -155,7 +154,7 @@ void ConfigClient::grpc_closed(const Result<codec::GrpcStatus>& how) {
   const Duration wait = backoff_.next(random_);
   log::warning("configuration stream ended; known configuration serves", {{"why", why}});
   opened_ = false;
-  loop_.delete_later(std::move(stream_));
+  stream_.reset();
   reopen_timer_->start(wait);
 }
 

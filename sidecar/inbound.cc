@@ -212,7 +212,7 @@ void InboundConnection::secured(Result<std::unique_ptr<tls::TlsStream>> stream) 
   record_.peers.mutual_tls = true;
   record_.peers.tls_version = "TLSv1.3";
   const std::string alpn = (*stream)->alpn();
-  record_.peers.from_sidecar = alpn.starts_with("weft-");
+  record_.peers.from_sidecar = alpn.starts_with(mesh_alpn_prefix);
   if (peer.identity) find_source_workload();
   stage_ = Stage::serving;
   downstream_ = *std::move(stream);

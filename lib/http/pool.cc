@@ -194,8 +194,7 @@ void Pool::retire_if(const Function<bool(std::string_view)>& chosen) {
   ++retirements_;
   for (const auto& [key, pooled] : connections_) {
     if (!chosen(pooled->key)) continue;
-    pooled->retired = true;
-    settle(*pooled);
+    if (!pooled->gone) retire(*pooled);
   }
 }
 

@@ -124,6 +124,7 @@ class Pool {
                    policy::ConnectionPlace place);
   void connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> stream);
   void forget(Attempt& attempt);
+  std::size_t connections_of(const Slot& slot) const;
   bool full() const { return connections_.size() + attempts_.size() >= options_.connections_max; }
   bool drain_one_idle();
   PooledConnection* choose(const Slot& slot, bool stalled_too) const;

@@ -109,7 +109,6 @@ class Pool::Request final : public PoolRequest {
 
  private:
   bool take_stalled();
-  bool first_of_its_slot() const;
   bool waits_to_be_told() const { return untold_ != nullptr && !untold_->told; }
   void wait();
   void refuse_to_queue();

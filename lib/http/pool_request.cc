@@ -79,7 +79,7 @@ void Pool::Request::connect() {
   } else if (!find_place(place)) {
     if (take_stalled()) return;
     // The look at it may have shown that the last one takes no more, and so made somebody connect.
-    if (first_of_its_slot() || pool_.shared_.contains(slot_)) return connect();
+    if (pool_.connections_of(slot_) == 0 || pool_.shared_.contains(slot_)) return connect();
     return queues_ || waits_to_be_told() ? wait() : refuse_to_queue();
   } else if (pool_.full() && !pool_.drain_one_idle()) {
     if (take_stalled()) return;
@@ -100,14 +100,9 @@ bool Pool::Request::take_stalled() {
   return found != nullptr;
 }
 
-bool Pool::Request::first_of_its_slot() const {
-  const auto crowd = pool_.crowds_.find(slot_);
-  return crowd == pool_.crowds_.end() || crowd->second.connections == 0;
-}
-
 bool Pool::Request::find_place(policy::ConnectionPlace& place) {
   if (account_.load == nullptr) return true;
-  return place.take(*account_.load, account_.limits.connections, first_of_its_slot());
+  return place.take(*account_.load, account_.limits.connections, pool_.connections_of(slot_) == 0);
 }
 
 void Pool::Request::wait_for(const PooledConnection& made) {
@@ -190,9 +185,7 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
   const Error failure = stream ? Error() : stream.error();
   PooledConnection* const made = stream ? &add(attempt, *std::move(stream)) : nullptr;
   // Where nothing connects, nothing comes free.
-  const auto crowd = crowds_.find(attempt.slot);
-  if (made == nullptr && crowd != crowds_.end() && crowd->second.connections == 1)
-    fail_waiters(attempt.slot, failure);
+  if (made == nullptr && connections_of(attempt.slot) == 1) fail_waiters(attempt.slot, failure);
   forget(attempt);
   std::vector<Request*>& waiters = attempt.waiters;
   while (!waiters.empty()) {
@@ -213,6 +206,11 @@ void Pool::connected(Attempt& attempt, Result<std::unique_ptr<io::Stream>> strea
 
 // ---- those who wait for one of them ----
 
+std::size_t Pool::connections_of(const Slot& slot) const {
+  const auto crowd = crowds_.find(slot);
+  return crowd == crowds_.end() ? 0 : crowd->second.connections;
+}
+
 Pool::Request* Pool::next_waiter(const Slot& slot) {
   const auto crowd = crowds_.find(slot);
   if (crowd == crowds_.end() || crowd->second.waiters.empty()) return nullptr;
@@ -230,9 +228,8 @@ void Pool::one_less(const Slot& slot) {
     Request* const next = next_waiter(slot);
     if (next == nullptr) break;
     next->connect();
-  } while (crowds_.contains(slot) && crowds_.at(slot).connections == 0);
-  const auto crowd = crowds_.find(slot);
-  if (crowd != crowds_.end() && crowd->second.connections == 0) crowds_.erase(crowd);
+  } while (connections_of(slot) == 0);
+  if (connections_of(slot) == 0) crowds_.erase(slot);
   look_again();
 }
 

@@ -81,6 +81,22 @@ class MeshTest : public testing::Test {
     return server;
   }
 
+  // The application of a pod answers nobody: all that asked it, in order.
+  using Held = std::vector<http::SimpleServer::Respond>;
+  static std::unique_ptr<Held> serve_nobody(SimPod& pod) {
+    auto held = std::make_unique<Held>();
+    pod.serve(app_port, [held = held.get()](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
+      held->push_back(std::move(respond));
+    });
+    return held;
+  }
+  // The pod's policy, but that its application is declared to speak `protocol` on every port.
+  static policy::InboundPolicy speaking(const SimPod& pod, policy::Protocol protocol) {
+    policy::InboundPolicy policy = pod.inbound_policy();
+    for (policy::InboundPort& port : policy.ports) port.protocol = protocol;
+    return policy;
+  }
+
   // The application of `from` has a connection open, through its sidecar.
   std::unique_ptr<StreamRecorder> connected(SimPod& from, std::string_view says) {
     auto client = std::make_unique<StreamRecorder>();

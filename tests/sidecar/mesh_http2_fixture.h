@@ -68,11 +68,6 @@ class MeshHttp2Test : public MeshTest {
   bool over(const SentRequest& request) {
     return network_.run_until([&] { return !request.outcome.empty(); });
   }
-  static policy::InboundPolicy speaking(const SimPod& pod, policy::Protocol protocol) {
-    policy::InboundPolicy policy = pod.inbound_policy();
-    for (policy::InboundPort& port : policy.ports) port.protocol = protocol;
-    return policy;
-  }
 
   std::vector<std::unique_ptr<io::Connecting>> connecting_;
 };

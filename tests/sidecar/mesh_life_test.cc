@@ -117,19 +117,16 @@ TEST_F(MeshLifeTest, TheReceiverEndsAnOldConnectionWhoseCallerKeepsIt) {
 TEST_F(MeshLifeTest, TheReceiverLetsARequestFinishAndSaysThatItWasTheLast) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
-  std::vector<http::SimpleServer::Respond> held;
-  world->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    held.push_back(std::move(respond));
-  });
+  const auto held = serve_nobody(*world);
   const auto client = mesh_connection(*hello, *world, "weft-http/1.1");
   const MonotonicTime begun = network_.now();
   while (world->telemetry.ended.empty() && network_.now() - begun < 3h) {
     client->data.clear();
     client->stream->write(raw_get);
-    ASSERT_TRUE(network_.run_until([&] { return !held.empty(); }));
+    ASSERT_TRUE(network_.run_until([&] { return !held->empty(); }));
     network_.advance(4min);  // under way all the time
-    held[0](http::SimpleReply{200, "late", "text/plain", {}});
-    held.clear();
+    held->front()(http::SimpleReply{200, "late", "text/plain", {}});
+    held->clear();
     ASSERT_TRUE(network_.run_until([&] { return client->data.ends_with("late"); }));
   }
   EXPECT_NE(client->data.find("Connection: close"), std::string::npos) << client->data;
@@ -302,48 +299,38 @@ TEST_F(MeshLifeTest, AConnectionThatIsBeingMadeEndsWithItsRoot) {
 TEST_F(MeshLifeTest, AnExpiredCallerThatDoesNotGoIsNotServed) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
-  std::vector<http::SimpleServer::Respond> held;
-  world->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    held.push_back(std::move(respond));
-  });
-  policy::InboundPolicy declared = world->inbound_policy();
-  for (policy::InboundPort& port : declared.ports) port.protocol = policy::Protocol::http1;
-  world->set_inbound(declared);
+  const auto held = serve_nobody(*world);
+  world->set_inbound(speaking(*world, policy::Protocol::http1));
   hello->renew(root_, 20s);
   const auto client = mesh_connection(*hello, *world, "weft-h2");
   client->stream->write(http2_preface());
   const std::string head = std::string("\x82\x86\x84\x41\x05") + "world";
   client->stream->write(raw_frame(1, 5, 1, head));
-  ASSERT_TRUE(network_.run_until([&] { return held.size() == 1; }));
+  ASSERT_TRUE(network_.run_until([&] { return held->size() == 1; }));
   network_.advance(15s);
   client->stream->write(raw_frame(1, 5, 3, head));
-  ASSERT_TRUE(network_.run_until([&] { return held.size() == 2; }));
+  ASSERT_TRUE(network_.run_until([&] { return held->size() == 2; }));
   network_.advance(11s);
   ASSERT_EQ(world->telemetry.ended["certificate-expired"], 1);
   ASSERT_FALSE(client->over()) << "it keeps two requests under way";
   client->stream->write(raw_frame(1, 5, 5, head));
   network_.advance(2s);
-  EXPECT_EQ(held.size(), 2u) << "a request was served that came six seconds behind the expiry";
+  EXPECT_EQ(held->size(), 2u) << "a request was served that came six seconds behind the expiry";
 }
 
 // It is no sidecar, which would always read: it may be busy.
 TEST_F(MeshLifeTest, AMemberOfTheMeshWithoutASidecarIsNotAskedForASignOfLife) {
   auto hello = pod("198.18.0.1", "hello");
   auto world = pod("198.18.0.2", "world");
-  std::vector<http::SimpleServer::Respond> held;
-  world->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    held.push_back(std::move(respond));
-  });
-  policy::InboundPolicy declared = world->inbound_policy();
-  for (policy::InboundPort& port : declared.ports) port.protocol = policy::Protocol::http1;
-  world->set_inbound(declared);
+  const auto held = serve_nobody(*world);
+  world->set_inbound(speaking(*world, policy::Protocol::http1));
   for (const std::string alpn : {"h2", "weft-h2"}) {
     const auto client = mesh_connection(*hello, *world, alpn);
     constexpr std::uint8_t headers = 1, end_stream_and_headers = 5;
     client->stream->write(http2_preface() +
                           raw_frame(headers, end_stream_and_headers, 1, "\x82\x86\x84\x41\x05world"));
-    const std::size_t before = held.size();
-    ASSERT_TRUE(network_.run_until([&] { return held.size() > before; }));
+    const std::size_t before = held->size();
+    ASSERT_TRUE(network_.run_until([&] { return held->size() > before; }));
     network_.advance(2min);
     EXPECT_EQ(client->over(), alpn == "weft-h2");
   }

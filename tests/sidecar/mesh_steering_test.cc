@@ -158,11 +158,8 @@ TEST_F(MeshSteeringTest, TheServicesOwnOutlierSettingsEject) {
 
 // The Service says how long an answer may take. What a caller would wait says nothing of the endpoint.
 TEST_F(MeshSteeringTest, AnEndpointThatIsTooSlowForItsServiceIsEjected) {
-  std::vector<http::SimpleServer::Respond> held;
   worlds_[0]->stop_serving(app_port);
-  worlds_[0]->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    held.push_back(std::move(respond));
-  });
+  const auto held = serve_nobody(*worlds_[0]);
   policy::Service service = three();
   service.outlier = {.consecutive = 2, .interval = 10s, .ejection = 60s, .max_percent = 50};
   service.load_balancer.kind = LoadBalancer::Kind::round_robin;

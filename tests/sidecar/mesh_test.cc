@@ -160,10 +160,7 @@ TEST_F(MeshTest, TriesASlowEndpointElsewhereWithinThePerTryTimeout) {
   auto hello = pod("198.18.0.1", "hello");
   auto slow = pod("198.18.0.2", "world");
   auto quick = pod("198.18.0.3", "world");
-  std::vector<http::SimpleServer::Respond> held;
-  slow->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    held.push_back(std::move(respond));
-  });
+  const auto held = serve_nobody(*slow);
   quick->serve(app_port, says("quick"));
   policy::Service governed = service({slow->endpoint(app_port), quick->endpoint(app_port)});
   governed.timeout = policy::Millis(10000);
@@ -175,16 +172,13 @@ TEST_F(MeshTest, TriesASlowEndpointElsewhereWithinThePerTryTimeout) {
     ASSERT_TRUE(reply) << reply.error().message;
     EXPECT_EQ(reply->body, "quick");
   }
-  EXPECT_FALSE(held.empty());
+  EXPECT_FALSE(held->empty());
 }
 
 TEST_F(MeshTest, AnswersGatewayTimeoutWhenTheWholeExchangeTakesTooLong) {
   auto hello = pod("198.18.0.1", "hello");
   auto slow = pod("198.18.0.2", "world");
-  std::vector<http::SimpleServer::Respond> held;
-  slow->serve(app_port, [&](const http::SimpleRequest&, http::SimpleServer::Respond respond) {
-    held.push_back(std::move(respond));
-  });
+  const auto held = serve_nobody(*slow);
   policy::Service governed = service({slow->endpoint(app_port)});
   governed.timeout = policy::Millis(500);
   hello->know({governed});

@@ -24,9 +24,7 @@ class MeshWebSocketTest : public MeshTest {
  protected:
   // `spoken` is what the application's port is declared to speak.
   void declare(policy::Protocol spoken) {
-    policy::InboundPolicy policy = world_->inbound_policy();
-    for (policy::InboundPort& port : policy.ports) port.protocol = spoken;
-    world_->set_inbound(policy);
+    world_->set_inbound(speaking(*world_, spoken));
     hello_->know({service({world_->endpoint(app_port)})});
   }
   void listen(std::function<void(std::unique_ptr<io::Stream>)> accepted) {

@@ -11,6 +11,7 @@
 namespace weft::sim {
 namespace {
 
+// Where each makes the next due at once, the turn ends all the same.
 constexpr int turn_events_max = 32;
 
 }  // namespace
@@ -77,9 +78,10 @@ bool SimNetwork::run_one() {
   loop.run_turn([&] {
     next.mapped().action();
     for (int more = 0; late && more < turn_events_max; ++more) {
-      const auto due = std::find_if(events_.begin(), events_.upper_bound({now_, sequence_}),
+      const auto later = events_.upper_bound({now_, sequence_});
+      const auto due = std::find_if(events_.begin(), later,
                                     [&loop](const auto& each) { return each.second.loop == &loop; });
-      if (due == events_.upper_bound({now_, sequence_})) break;
+      if (due == later) break;
       events_.extract(due).mapped().action();
     }
   });

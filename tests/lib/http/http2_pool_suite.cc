@@ -32,6 +32,9 @@ class Http2Pool : public Http2Suite {
     constexpr std::uint8_t settings = 4;
     server.stream->write(test::raw_frame(settings, 0, 0, std::string("\x00\x03\x00\x00\x00", 5) + requests));
   }
+  PoolAccount limited_to(std::uint32_t connections) const {
+    return {load_.get(), {.connections = connections, .pending = 8, .requests = 8}};
+  }
   std::unique_ptr<PoolRequest> acquire(PoolAccount account = {}, const std::function<void()>& then = {}) {
     const auto connect = [this](Pool::ConnectDone done) {
       return loop().connect(listener_->local_address(), {}, std::move(done));
@@ -99,7 +102,7 @@ TEST_F(Http2Pool, AConnectionThatIsToldToGoIsNotUsedAgainAndFinishesWhatItCarrie
 // A Service's limit holds no request back for the sake of a connection that takes none.
 TEST_F(Http2Pool, WhereTheOnlyConnectionAllowedTakesNoMoreAnotherIsMade) {
   listen();
-  const PoolAccount account{load_.get(), {.connections = 1, .pending = 8, .requests = 8}};
+  const PoolAccount account = limited_to(1);
   const auto first = acquire(account);
   ASSERT_TRUE(run_until([&] { return leases_.size() == 1; }));
   SentRequest sent;
@@ -117,7 +120,7 @@ TEST_F(Http2Pool, WhereTheOnlyConnectionAllowedTakesNoMoreAnotherIsMade) {
 // The same, told to go in the turn in which a request that found it takes it.
 TEST_F(Http2Pool, WhereTheOnlyConnectionAllowedGoesInTheTurnInWhichItIsTakenAnotherIsMade) {
   listen();
-  const PoolAccount account{load_.get(), {.connections = 1, .pending = 8, .requests = 8}};
+  const PoolAccount account = limited_to(1);
   const auto first = acquire(account);
   ASSERT_TRUE(run_until([&] { return leases_.size() == 1; }));
   run_for(20ms);  // SETTINGS
@@ -130,7 +133,7 @@ TEST_F(Http2Pool, WhereTheOnlyConnectionAllowedGoesInTheTurnInWhichItIsTakenAnot
 
 TEST_F(Http2Pool, WhoWaitsForThePeerToSayHowManyItTakesDoesNotQueue) {
   listen_silently();
-  const PoolAccount account{load_.get(), {.connections = 1, .pending = 8, .requests = 8}};
+  const PoolAccount account = limited_to(1);
   const auto first = acquire(account);
   const auto second = acquire(account);
   const auto third = acquire(account);
@@ -149,7 +152,7 @@ TEST_F(Http2Pool, WhoWaitsForThePeerToSayHowManyItTakesDoesNotQueue) {
 // None of them waits to be found by the clock, and none is passed by another.
 TEST_F(Http2Pool, ABurstToApplicationsOfOneRequestGetsAConnectionEachInTurnAndAtOnce) {
   listen_silently();
-  const PoolAccount account{load_.get(), {.connections = 8, .pending = 8, .requests = 8}};
+  const PoolAccount account = limited_to(8);
   std::vector<std::unique_ptr<PoolRequest>> requests;
   std::vector<int> order;
   requests.reserve(8);

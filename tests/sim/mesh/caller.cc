@@ -266,16 +266,18 @@ class TcpCall final : public Caller::Running, io::StreamHandler {
     close(got_bytes_ > 0 ? Outcome::cut : Outcome::failed, error.message);
   }
   void close(Outcome outcome, std::string why) {
-    stream_->detach();
-    loop_.delete_later(std::move(stream_));
+    drop_stream();
     end(outcome, std::move(why));
   }
   void abandon() override {
     connecting_.reset();
-    if (stream_) {
-      stream_->reset();
-      stream_->detach();
-    }
+    if (!stream_) return;
+    stream_->reset();
+    drop_stream();
+  }
+  // It lives to the end of the turn, in which more may come.
+  void drop_stream() {
+    stream_->detach();
     loop_.delete_later(std::move(stream_));
   }
 
